@@ -1,0 +1,287 @@
+//! Every message of the daemon. The file is the specification: a pair of processes, two enums, nothing else.
+//!
+//! Requests carry facts; the privileged side decides. Nothing here says who somebody is or what he may do.
+
+use std::net::SocketAddr;
+
+use super::bytes::{Field, Malformed};
+use super::link::{Link, Message};
+
+/// The supervisor's end of its link to a worker.
+pub type WorkerLink = Link<ToWorker, ToSupervisor>;
+/// The worker's end of its link to the supervisor.
+pub type SupervisorLink = Link<ToSupervisor, ToWorker>;
+/// The worker's end of its link to the frontend.
+pub type FrontendLink = Link<ToFrontend, FromFrontend>;
+/// The frontend's end of its link to the worker.
+pub type LoginLink = Link<FromFrontend, ToFrontend>;
+/// The worker's end of its link to the session.
+pub type SessionLink = Link<ToSession, FromSession>;
+/// The session's end of its link to the worker.
+pub type FavourLink = Link<FromSession, ToSession>;
+
+/// Enums whose variants are numbered in the order they stand in; the order is the wire format.
+macro_rules! values {
+    ($(
+        $(#[$doc:meta])*
+        enum $name:ident {
+            $($(#[$variant_doc:meta])* $variant:ident $({ $($field:ident: $kind:ty),* $(,)? })? $(($value:ty))?,)*
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant $({ $($field: $kind),* })? $(($value))?,)*
+        }
+
+        impl Field for $name {
+            #[allow(unused_assignments, unused_mut)]
+            fn put(&self, packet: &mut Vec<u8>) {
+                let mut tag = 0u8;
+                $(
+                    values!(@put self, packet, tag, $name $variant $({ $($field),* })? $(($value))?);
+                    tag += 1;
+                )*
+            }
+
+            #[allow(unused_assignments, unused_mut)]
+            fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+                let found = u8::take(packet)?;
+                let mut tag = 0u8;
+                $(
+                    if found == tag {
+                        return Ok($name::$variant $({ $($field: <$kind>::take(packet)?),* })? $((<$value>::take(packet)?))?);
+                    }
+                    tag += 1;
+                )*
+                Err(Malformed)
+            }
+        }
+    )*};
+    (@put $this:ident, $packet:ident, $tag:ident, $name:ident $variant:ident) => {
+        if let $name::$variant = $this {
+            $tag.put($packet);
+        }
+    };
+    (@put $this:ident, $packet:ident, $tag:ident, $name:ident $variant:ident { $($field:ident),* }) => {
+        if let $name::$variant { $($field),* } = $this {
+            $tag.put($packet);
+            $($field.put($packet);)*
+        }
+    };
+    (@put $this:ident, $packet:ident, $tag:ident, $name:ident $variant:ident ($value:ty)) => {
+        if let $name::$variant(value) = $this {
+            $tag.put($packet);
+            value.put($packet);
+        }
+    };
+}
+
+values! {
+    /// Supervisor → worker.
+    enum ToWorker {
+        /// Serve this client. Carries the control connection.
+        Serve { id: u64, peer: SocketAddr, local: SocketAddr, listener: u16 },
+        /// The answer to `MayLogIn`.
+        Admitted(bool),
+        /// The daemon is stopping: end as soon as nothing is being transferred.
+        Finish,
+        /// End now.
+        End,
+    }
+
+    /// Worker → supervisor.
+    enum ToSupervisor {
+        /// A child of this worker. Carries its pidfd: should the worker die, the supervisor ends the child.
+        Child,
+        /// Somebody proved to be this user: may he have one more session?
+        MayLogIn { user: String },
+        /// A login failed (counts against the client's address).
+        LoginFailed { user: String },
+    }
+
+    /// Worker → frontend.
+    enum ToFrontend {
+        /// Speak to this client until he is logged in. Carries the control connection.
+        Serve { peer: SocketAddr, local: SocketAddr },
+        /// The session serves the client from here on.
+        Granted,
+        /// 530. The texts are for the client (from PAM, or ours), a line each.
+        Denied { texts: Vec<String> },
+        /// 331: the login goes on with the answer to this prompt.
+        Ask { texts: Vec<String>, prompt: String },
+        /// 530 and the end of the connection: too many failures.
+        Enough { texts: Vec<String> },
+        /// 421: the daemon is stopping.
+        Finish,
+    }
+
+    /// Frontend → worker.
+    enum FromFrontend {
+        /// USER and PASS, or the answer to a prompt of this user's login.
+        Attempt { user: String, password: Password },
+        /// The client is gone, or has been told to go.
+        Left { why: Leaving },
+    }
+
+    /// Worker → session.
+    enum ToSession {
+        /// The name of the uid or gid that was asked for; empty if it has none.
+        Name { name: String },
+        /// Carries a socket that is bound to the ftp-data port and connecting to the client.
+        DataSocket,
+        /// There is no such socket; the errno says why.
+        NoDataSocket { errno: u32 },
+        /// The daemon is stopping: end as soon as nothing is being transferred.
+        Finish,
+    }
+
+    /// Session → worker.
+    enum FromSession {
+        /// Privileges are dropped, the home directory is there, the client has been greeted.
+        Ready,
+        /// There will be no session. `why` is for the log.
+        NotReady { why: String },
+        /// What is this user called?
+        UserName { uid: u32 },
+        /// What is this group called?
+        GroupName { gid: u32 },
+        /// A connection from the ftp-data port to this port of the client's own address, please.
+        BindDataPort { port: u16 },
+        /// Something happened.
+        Event(Event),
+        /// The session is about to end.
+        Left { why: Leaving },
+    }
+
+    /// What a session tells: for the log, and for the worker's own watch over time.
+    enum Event {
+        /// A command was obeyed or refused. The argument is empty where it may hold a secret.
+        Command { verb: String, argument: Vec<u8>, code: u16 },
+        /// Data begins to move.
+        TransferBegan { direction: Direction, path: Vec<u8> },
+        /// Data still moves; sent every few seconds. `bytes` counts from the beginning of the transfer.
+        Progress { bytes: u64 },
+        /// Data has ceased to move.
+        Transferred { direction: Direction, path: Vec<u8>, bytes: u64, micros: u64, outcome: Outcome },
+        Removed { path: Vec<u8> },
+        Renamed { from: Vec<u8>, to: Vec<u8> },
+        DirectoryMade { path: Vec<u8> },
+        DirectoryRemoved { path: Vec<u8> },
+        ModeChanged { path: Vec<u8>, mode: u32 },
+        TimeChanged { path: Vec<u8> },
+        /// A rule of the configuration forbade it. `why` names the rule.
+        Refused { operation: String, path: Vec<u8>, why: String },
+    }
+
+    /// Which way a transfer goes, seen from the server.
+    enum Direction {
+        /// RETR.
+        Out,
+        /// STOR, STOU, APPE.
+        In,
+        /// LIST, NLST, MLSD.
+        Listing,
+    }
+
+    /// How a transfer ended.
+    enum Outcome {
+        /// Every byte arrived and, for an upload, was written.
+        Complete,
+        /// The client ended it with ABOR.
+        Aborted,
+        /// The data connection broke, stalled, or the control connection went away.
+        CutShort,
+        /// The file system refused (disk full, quota, error).
+        Failed,
+    }
+
+    /// Why a client is no longer served.
+    enum Leaving {
+        /// QUIT.
+        Quit,
+        /// The control connection ended or broke.
+        Vanished,
+        /// 421: nothing came for too long.
+        Idle,
+        /// 421: no login within the login timeout.
+        LoginTimeout,
+        /// 530: too many failed logins.
+        TooManyFailures,
+        /// 421: the daemon is stopping.
+        Stopping,
+        /// The client broke the protocol beyond what is answered.
+        Abuse,
+    }
+}
+
+impl Copy for Direction {}
+impl Copy for Outcome {}
+impl Copy for Leaving {}
+
+/// A password on its way to the login decision: is never printed, and is overwritten when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Vec<u8>);
+
+impl Password {
+    pub fn new(bytes: Vec<u8>) -> Password {
+        Password(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Password {
+    fn drop(&mut self) {
+        crate::system::memory::wipe(&mut self.0);
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl Field for Password {
+    fn put(&self, packet: &mut Vec<u8>) {
+        self.0.put(packet);
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(Password(Vec::take(packet)?))
+    }
+}
+
+/// What crosses a link is a value and nothing behind it; in brackets: the values that carry a descriptor.
+macro_rules! messages {
+    ($($name:ident $(($pattern:pat))?;)*) => {$(
+        impl Message for $name {
+            fn encode(&self) -> Vec<u8> {
+                let mut packet = Vec::with_capacity(128);
+                self.put(&mut packet);
+                packet
+            }
+
+            fn decode(mut packet: &[u8]) -> Result<Self, Malformed> {
+                let message = Self::take(&mut packet)?;
+                if packet.is_empty() { Ok(message) } else { Err(Malformed) }
+            }
+
+            $(fn carries_descriptor(&self) -> bool {
+                matches!(self, $pattern)
+            })?
+        }
+    )*};
+}
+
+messages! {
+    ToWorker (ToWorker::Serve { .. });
+    ToSupervisor (ToSupervisor::Child);
+    ToFrontend (ToFrontend::Serve { .. });
+    FromFrontend;
+    ToSession (ToSession::DataSocket);
+    FromSession;
+}

@@ -1,0 +1,5 @@
+//! What crosses a process boundary: links and the messages on them. No policy lives here.
+
+pub mod bytes;
+pub mod link;
+pub mod messages;

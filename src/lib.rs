@@ -1,0 +1,17 @@
+//! `ftpd`, a file transfer daemon for real Unix accounts.
+//!
+//! The source tree is the process tree: `supervisor`, `worker`, `frontend` and `session` are a process each;
+//! the other folders are shared and hold no policy. docs/processes.md has the drawing.
+
+pub mod cli;
+pub mod config;
+mod exit;
+mod frontend;
+mod ipc;
+pub mod log;
+pub mod protocol;
+mod session;
+mod supervisor;
+#[allow(unsafe_code)]
+mod system;
+mod worker;

@@ -1,0 +1,1 @@
+//! FTP as text: pure, std alone.

@@ -1,0 +1,37 @@
+//! The operating system, made safe: the only folder with `unsafe`. No policy lives here.
+
+pub mod memory;
+pub mod packet;
+pub mod process;
+
+use std::fmt;
+use std::io;
+
+/// A system call that failed, for the log: what was being done, and why it did not work.
+#[derive(Debug)]
+pub struct Failure {
+    /// What was being done, with its object: `chroot /srv/ftp`.
+    pub doing: String,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.cause)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Says what was being done when a call failed.
+pub trait Doing<T> {
+    /// Turns the error into a `Failure` with these words.
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
+        self.map_err(|error| Failure { doing: what(), cause: error.into() })
+    }
+}

@@ -1,0 +1,66 @@
+//! Packets over SOCK_SEQPACKET pairs, with at most one descriptor each (unix(7), SCM_RIGHTS).
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
+    socketpair,
+};
+
+/// A connected pair; both ends are closed on exec.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
+}
+
+/// Sends one packet. Waits while the peer's queue is full. A peer that is gone is an error, never a signal.
+pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let raw = descriptor.map(|descriptor| [descriptor.as_raw_fd()]);
+    let rights = raw.as_ref().map(|raw| [ControlMessage::ScmRights(raw)]);
+    let control = rights.as_ref().map_or(&[][..], |rights| &rights[..]);
+    loop {
+        match sendmsg::<()>(
+            socket.as_raw_fd(),
+            &[IoSlice::new(packet)],
+            control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        ) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Waits for one packet. `None`: the peer is gone. A packet that was cut, or has more than one descriptor, is
+/// `InvalidData`; its descriptors are closed.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+    // Room for a few descriptors, so that a peer that sends too many is found out instead of hidden by the kernel.
+    let mut control = nix::cmsg_space!([i32; 4]);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message = loop {
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            Ok(message) => break message,
+            Err(Errno::EINTR) => {}
+            Err(Errno::ECONNRESET) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let mut descriptors = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(received) = control {
+            // SAFETY: the kernel has just made these descriptors for this process; nobody else owns them.
+            descriptors.extend(received.into_iter().map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }));
+        }
+    }
+    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || descriptors.len() > 1 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    if message.bytes == 0 {
+        return Ok(None);
+    }
+    Ok(Some((message.bytes, descriptors.pop())))
+}
