@@ -1,1 +1,3 @@
 //! FTP as text: pure, std alone.
+
+pub mod path;
