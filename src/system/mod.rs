@@ -1,7 +1,9 @@
 //! The operating system, made safe: the only folder with `unsafe`. No policy lives here.
 
+pub mod accounts;
 pub mod memory;
 pub mod packet;
+pub mod privileges;
 pub mod process;
 
 use std::fmt;
