@@ -1,3 +1,9 @@
-//! FTP as text: pure, std alone.
+//! FTP as text: lines, commands, replies, addresses and the shape of the verb table. Pure: nothing here makes a
+//! system call, and nothing but std is used.
 
+pub mod address;
+pub mod command;
+pub mod line;
 pub mod path;
+pub mod reply;
+pub mod verb;

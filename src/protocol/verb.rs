@@ -1,0 +1,342 @@
+//! The shape of the verb table. The shape of a row's function is the grammar of its argument: a row cannot promise a
+//! path to a function that takes none, and no function looks whether its argument is there.
+
+use super::command::Command;
+use super::path::FtpPath;
+use super::reply::{Code, Reply};
+
+/// What obeying a command comes to. Both are sent; `Err` is what `?` makes of a failure on the way.
+pub type Outcome = Result<Reply, Reply>;
+
+/// What a process remembers of its client, as far as arguments need it.
+pub trait State {
+    /// A path as the client wrote it, made absolute. `None`: no path can be that.
+    fn resolve(&self, argument: &[u8]) -> Option<FtpPath> {
+        FtpPath::root().join(argument)
+    }
+}
+
+/// Who may say a verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, before login too.
+    Anybody,
+    /// Only who has logged in; others are told 530.
+    User,
+}
+
+/// How a verb is obeyed, by the grammar of its argument.
+pub enum Run<S> {
+    /// No argument.
+    Bare(fn(&mut S) -> Outcome),
+    /// Some text, as it was sent.
+    Text(fn(&mut S, &[u8]) -> Outcome),
+    /// Some text, or none: then it is empty.
+    OptionalText(fn(&mut S, &[u8]) -> Outcome),
+    /// A path.
+    Path(fn(&mut S, &FtpPath) -> Outcome),
+    /// A path, or the working directory.
+    PathOrCwd(fn(&mut S, &FtpPath) -> Outcome),
+    /// A path, or none.
+    OptionalPath(fn(&mut S, Option<&FtpPath>) -> Outcome),
+    /// A word and a path behind it.
+    WordAndPath(fn(&mut S, &str, &FtpPath) -> Outcome),
+    /// Letters of options as `ls` has them (`-la`), then a path or the working directory.
+    OptionsAndPath(fn(&mut S, &[u8], &FtpPath) -> Outcome),
+}
+
+/// A row of the table.
+pub struct Verb<S> {
+    /// Upper case. Members of SITE and OPTS are two words.
+    pub name: &'static str,
+    /// How it is obeyed.
+    pub run: Run<S>,
+    /// Who may say it.
+    pub access: Access,
+    /// The letter that must be among the user's permissions, where one letter decides.
+    pub permission: Option<char>,
+    /// Usage, a colon, and what it does.
+    pub help: &'static str,
+    /// Where it is defined.
+    pub rfc: &'static str,
+    /// The line of FEAT that announces it (RFC 2389), if one has to.
+    pub feature: Option<&'static str>,
+    /// Whether it is obeyed while data moves. Other commands wait for the end of the transfer.
+    pub during_transfer: bool,
+}
+
+/// What a row says without its function: for the process that has another one, and for documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// As in `Verb`.
+    pub name: &'static str,
+    /// As in `Verb`.
+    pub access: Access,
+    /// As in `Verb`.
+    pub permission: Option<char>,
+    /// As in `Verb`.
+    pub help: &'static str,
+    /// As in `Verb`.
+    pub rfc: &'static str,
+    /// As in `Verb`.
+    pub feature: Option<&'static str>,
+}
+
+impl<S> Verb<S> {
+    /// The row without its function.
+    pub const fn entry(&self) -> Entry {
+        Entry {
+            name: self.name,
+            access: self.access,
+            permission: self.permission,
+            help: self.help,
+            rfc: self.rfc,
+            feature: self.feature,
+        }
+    }
+
+    /// 501, with what would have been right.
+    fn usage(&self) -> Reply {
+        let usage = self.help.split(':').next().unwrap_or(self.name);
+        Reply::new(Code::BadArgument, format!("Usage: {usage}"))
+    }
+}
+
+/// The row of a verb.
+pub fn find<'a, S>(verbs: &'a [Verb<S>], name: &str) -> Option<&'a Verb<S>> {
+    verbs.iter().find(|verb| verb.name == name)
+}
+
+/// Obeys a command.
+pub fn dispatch<S: State>(verbs: &[Verb<S>], state: &mut S, command: &Command) -> Outcome {
+    let Some(verb) = find(verbs, &command.verb) else {
+        return Err(unknown(verbs.iter().map(|verb| verb.name), &command.verb));
+    };
+    let argument = command.argument.as_slice();
+    let path = |state: &S, argument: &[u8]| {
+        state.resolve(argument).ok_or_else(|| Reply::new(Code::BadArgument, "No file can have such a name."))
+    };
+    match verb.run {
+        Run::Bare(run) if argument.trim_ascii().is_empty() => run(state),
+        Run::Text(run) if !argument.is_empty() => run(state, argument),
+        Run::OptionalText(run) => run(state, argument),
+        Run::Path(run) if !argument.is_empty() => {
+            let path = path(state, argument)?;
+            run(state, &path)
+        }
+        Run::PathOrCwd(run) => {
+            let path = path(state, argument)?;
+            run(state, &path)
+        }
+        Run::OptionalPath(run) if argument.is_empty() => run(state, None),
+        Run::OptionalPath(run) => {
+            let path = path(state, argument)?;
+            run(state, Some(&path))
+        }
+        Run::WordAndPath(run) => {
+            let mut parts = argument.splitn(2, |&byte| byte == b' ');
+            let word = parts.next().and_then(|word| std::str::from_utf8(word).ok());
+            let (Some(word), Some(name @ [_, ..])) = (word.filter(|word| !word.is_empty()), parts.next())
+            else {
+                return Err(verb.usage());
+            };
+            let path = path(state, name)?;
+            run(state, word, &path)
+        }
+        Run::OptionsAndPath(run) => {
+            let (options, name) = split_options(argument);
+            let path = path(state, name)?;
+            run(state, options, &path)
+        }
+        Run::Bare(_) | Run::Text(_) | Run::Path(_) => Err(verb.usage()),
+    }
+}
+
+/// Clients send what they would give to `ls`: words that begin with a dash, up to `--` or the first other word.
+fn split_options(argument: &[u8]) -> (&[u8], &[u8]) {
+    let mut rest = argument.trim_ascii_start();
+    while let [b'-', _, ..] = rest {
+        let end = rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len());
+        let word = &rest[..end];
+        rest = rest[end..].trim_ascii_start();
+        if word == b"--" {
+            break;
+        }
+    }
+    let options = argument.len() - rest.len();
+    if options == 0 || argument[..options].iter().all(|&byte| byte == b' ') {
+        // A name may begin with a space.
+        return (&[], argument);
+    }
+    (&argument[..options], rest)
+}
+
+/// The reply to a verb that is not in the table.
+pub fn unknown<'a>(names: impl Iterator<Item = &'a str>, verb: &str) -> Reply {
+    match verb.split_once(' ') {
+        Some(("OPTS", option)) => Reply::new(Code::BadArgument, format!("There is no option {option}.")),
+        Some((family, member)) if names.into_iter().any(|name| name.split(' ').next() == Some(family)) => {
+            Reply::new(Code::NotImplementedForArgument, format!("{family} has no {member}; see SITE HELP."))
+        }
+        _ => Reply::new(Code::Unrecognized, format!("{verb}: command not understood.")),
+    }
+}
+
+/// The reply to HELP (`topic` empty) and to HELP with the name of a verb.
+pub fn help(entries: &[Entry], topic: &[u8]) -> Reply {
+    let topic = String::from_utf8_lossy(topic.trim_ascii()).to_ascii_uppercase();
+    if topic.is_empty() {
+        let names: Vec<&str> =
+            entries.iter().map(|entry| entry.name).filter(|name| !name.contains(' ')).collect();
+        return listed("Commands (HELP and a command says more):", &names);
+    }
+    match entries.iter().find(|entry| entry.name == topic) {
+        Some(entry) => Reply::new(Code::Help, entry.help),
+        None if entries.iter().any(|entry| entry.name.split(' ').next() == Some(&topic)) => {
+            family(entries, &topic)
+        }
+        None => Reply::new(Code::NotImplemented, format!("There is no command {topic}.")),
+    }
+}
+
+/// The reply to SITE HELP: the members of a family of verbs, each with its usage.
+pub fn family(entries: &[Entry], family: &str) -> Reply {
+    let members =
+        entries.iter().filter(|entry| entry.name.split_once(' ').is_some_and(|(first, _)| first == family));
+    let mut lines = vec![format!("Commands of {family}:")];
+    lines.extend(members.map(|entry| format!(" {}", entry.help)));
+    lines.push("End of help.".into());
+    Reply::lines(Code::Help, lines)
+}
+
+fn listed(title: &str, names: &[&str]) -> Reply {
+    let mut lines = vec![title.to_string()];
+    lines.extend(names.chunks(8).map(|row| {
+        let row: String = row.iter().map(|name| format!(" {name:<5}")).collect();
+        row.trim_end().to_string()
+    }));
+    lines.push("End of help.".into());
+    Reply::lines(Code::Help, lines)
+}
+
+/// The reply to FEAT. `mlst` is the line of MLST where its facts have been chosen (RFC 3659 7.8), else the table's.
+pub fn features(entries: &[Entry], mlst: Option<&str>) -> Reply {
+    let mut features: Vec<&str> = entries
+        .iter()
+        .filter_map(|entry| entry.feature)
+        .map(|feature| if feature.starts_with("MLST") { mlst.unwrap_or(feature) } else { feature })
+        .collect();
+    features.sort_unstable();
+    let mut lines = vec!["Features:".to_string()];
+    lines.extend(features.iter().map(|feature| format!(" {feature}")));
+    lines.push("End".into());
+    Reply::lines(Code::SystemStatus, lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Heard(String);
+
+    impl State for Heard {}
+
+    const fn row(name: &'static str, run: Run<Heard>, help: &'static str) -> Verb<Heard> {
+        Verb {
+            name,
+            run,
+            access: Access::User,
+            permission: None,
+            help,
+            rfc: "959",
+            feature: None,
+            during_transfer: false,
+        }
+    }
+
+    fn hear(heard: &mut Heard, what: String) -> Outcome {
+        heard.0 = what;
+        Ok(Reply::new(Code::Ok, "Heard."))
+    }
+
+    const VERBS: &[Verb<Heard>] = &[
+        row("NOOP", Run::Bare(|heard| hear(heard, "nothing".into())), "NOOP: do nothing"),
+        row("TYPE", Run::Text(|heard, text| hear(heard, format!("{text:?}"))), "TYPE <type>: choose"),
+        row("DELE", Run::Path(|heard, path| hear(heard, path.to_string())), "DELE <path>: remove"),
+        row("MLSD", Run::PathOrCwd(|heard, path| hear(heard, path.to_string())), "MLSD [<path>]: list"),
+        row(
+            "STAT",
+            Run::OptionalPath(|heard, path| hear(heard, format!("{path:?}"))),
+            "STAT [<path>]: state",
+        ),
+        row(
+            "SITE CHMOD",
+            Run::WordAndPath(|heard, mode, path| hear(heard, format!("{mode} {path}"))),
+            "SITE CHMOD <mode> <path>: change the mode",
+        ),
+        row(
+            "LIST",
+            Run::OptionsAndPath(|heard, options, path| {
+                hear(heard, format!("{}|{path}", String::from_utf8_lossy(options)))
+            }),
+            "LIST [<path>]: list for people",
+        ),
+    ];
+
+    fn heard(line: &str) -> String {
+        let mut heard = Heard(String::new());
+        match dispatch(VERBS, &mut heard, &Command::parse(line.as_bytes())) {
+            Ok(_) => heard.0,
+            Err(reply) => {
+                let mut out = Vec::new();
+                reply.encode(&mut out);
+                String::from_utf8(out).unwrap().trim_end().to_string()
+            }
+        }
+    }
+
+    #[test]
+    fn the_shape_of_a_row_is_the_grammar_of_its_argument() {
+        assert_eq!(heard("NOOP "), "nothing");
+        assert_eq!(heard("NOOP now"), "501 Usage: NOOP");
+        assert_eq!(heard("TYPE"), "501 Usage: TYPE <type>");
+        assert_eq!(heard("DELE"), "501 Usage: DELE <path>");
+        assert_eq!(heard("DELE a/../b c"), "/b c");
+        assert_eq!(heard("MLSD"), "/");
+        assert_eq!(heard("STAT"), "None");
+        assert_eq!(heard("SITE CHMOD 644 a b"), "644 /a b");
+        assert_eq!(heard("SITE CHMOD 644"), "501 Usage: SITE CHMOD <mode> <path>");
+        assert_eq!(heard("DELE a\0b"), "501 No file can have such a name.");
+    }
+
+    #[test]
+    fn options_of_ls_are_told_from_paths() {
+        assert_eq!(heard("LIST"), "|/");
+        assert_eq!(heard("LIST -la"), "-la|/");
+        assert_eq!(heard("LIST -a -l  some where"), "-a -l  |/some where");
+        assert_eq!(heard("LIST -- -la"), "-- |/-la");
+        assert_eq!(heard("LIST  spaced"), "|/ spaced");
+        assert_eq!(heard("LIST -"), "|/-");
+    }
+
+    #[test]
+    fn unknown_verbs_options_and_members_have_replies_of_their_own() {
+        assert_eq!(heard("FROB x"), "500 FROB: command not understood.");
+        assert_eq!(heard("OPTS FROB"), "501 There is no option FROB.");
+        assert_eq!(heard("SITE FROB"), "504 SITE has no FROB; see SITE HELP.");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_too_silly_to_be_answered(line: Vec<u8>) {
+            let _ = dispatch(VERBS, &mut Heard(String::new()), &Command::parse(&line));
+        }
+
+        #[test]
+        fn every_verb_answers_any_argument(index in 0..VERBS.len(), argument: Vec<u8>) {
+            let command = Command { verb: VERBS[index].name.into(), argument };
+            let _ = dispatch(VERBS, &mut Heard(String::new()), &command);
+        }
+    }
+}
