@@ -1,6 +1,10 @@
 //! The operating system, made safe: the only folder with `unsafe`. No policy lives here.
 
 pub mod accounts;
+pub mod capabilities;
+pub mod empty_root;
+pub mod landlock;
+pub mod limits;
 pub mod memory;
 pub mod packet;
 pub mod privileges;

@@ -1,6 +1,22 @@
-//! Who a process runs as, and how it becomes that for good.
+//! The one way down: from root to an account, and the proof that there is no way back.
+//!
+//! The same function serves the frontend (a system user in an empty root) and the session (the user). Its order is
+//! not free: groups before gid before uid, each of which needs the next one's privilege; the root directory in
+//! between, so that it is entered with the rights of the account; the parent-death signal and the dumpable flag
+//! behind the uid change, which resets both.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{self, Gid, Uid};
+
+use super::limits::{self, Limit};
+use super::{Doing, Failure, capabilities};
 
 /// An account of this machine, as the user database has it (passwd(5), group(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,4 +33,164 @@ pub struct Account {
     pub home: PathBuf,
     /// The login shell, empty if the database has none.
     pub shell: PathBuf,
+}
+
+/// What is given up besides the identity.
+#[derive(Clone, Copy, Debug)]
+pub struct Drop<'a> {
+    /// The new root directory; `None` leaves the file system as it is. It is entered with the rights of the
+    /// account, so a home that is closed to everybody else is no obstacle, nor is one on a squashed NFS mount.
+    pub root: Option<BorrowedFd<'a>>,
+    /// The file creation mask, `0o022` for instance.
+    pub umask: u32,
+    /// `limits::FRONTEND` or `limits::SESSION`.
+    pub limits: &'a [Limit],
+    /// Which session keyring the process goes on with.
+    pub keyring: Keyring,
+    /// The process that forked this one, as it called itself (getpid(2)) before the fork: when it dies, this one
+    /// is killed, and if it is dead by now, dropping fails.
+    pub parent: u32,
+}
+
+/// keyrings(7): what the kernel looks into when this process opens an encrypted or a network file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyring {
+    /// An empty one: nothing of the parent's is reachable.
+    New,
+    /// The parent's: for a session whose worker called `new_session_keyring` before PAM and may have been given
+    /// the user's own keyring by pam_keyinit(8).
+    Inherited,
+}
+
+/// The proof that this process is an account and can be nothing else. Only `drop_to` makes one.
+#[derive(Debug)]
+pub struct Dropped {
+    uid: u32,
+    gid: u32,
+}
+
+impl Dropped {
+    /// The user this process runs as for the rest of its life.
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The primary group this process runs as for the rest of its life.
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+}
+
+/// Becomes the account, for good. After a `Failure` the process is in no state to go on: it must end.
+///
+/// The process must have a single thread. Descriptors that are not wanted must be closed before (the frontend's
+/// limit is smaller than the supervisor's table), Landlock and seccomp come after. Without root nothing can be
+/// dropped: then the process must be the account already, and everything else is done all the same.
+pub fn drop_to(account: &Account, drop: &Drop<'_>) -> Result<Dropped, Failure> {
+    refuse_impossible(account)?;
+    umask(Mode::from_bits_truncate(drop.umask));
+    limits::apply(drop.limits)?;
+    // As root, where keys have a generous quota: a user may have 200, fewer than his sessions.
+    match drop.keyring {
+        Keyring::New => new_session_keyring()?,
+        Keyring::Inherited => {}
+    }
+    if unistd::geteuid().is_root() {
+        change_identity(account, drop.root)?;
+    } else if drop.root.is_some() {
+        return Err(wrong("changing the root directory", "only root can"));
+    }
+    // A directory that nobody chose is no place to be in; paths never start at it, but core(5) and fuser(1) do.
+    unistd::chdir("/").doing(|| "chdir /".into())?;
+    capabilities::empty()?;
+    prctl::set_no_new_privs().doing(|| "setting no_new_privs".into())?;
+    prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "setting the parent-death signal".into())?;
+    // The parent may have died before the signal was asked for.
+    if unistd::getppid().as_raw() as u32 != drop.parent {
+        return Err(wrong("looking for the parent process", "it is gone"));
+    }
+    prctl::set_dumpable(false).doing(|| "becoming not dumpable".into())?;
+    verify(account)?;
+    Ok(Dropped { uid: account.uid, gid: account.gid })
+}
+
+/// Joins a new, empty session keyring, so that what the parent's holds cannot be reached from here on. For a worker,
+/// before it asks PAM; kernels and containers without keys are content without.
+pub fn new_session_keyring() -> Result<(), Failure> {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: keyctl(2) with this operation and no name reads no memory of ours.
+    let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0, 0, 0, 0) };
+    match Errno::result(joined) {
+        Ok(_) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => Ok(()),
+        Err(error) => Err(error).doing(|| "joining a new session keyring".into()),
+    }
+}
+
+/// Root, and the value that means "leave it as it is" to setresuid(2), are no accounts to drop to.
+fn refuse_impossible(account: &Account) -> Result<(), Failure> {
+    if account.uid == 0 || account.uid == u32::MAX || account.gid == u32::MAX {
+        return Err(wrong("dropping privileges", &format!("uid {} is not allowed", account.uid)));
+    }
+    Ok(())
+}
+
+fn change_identity(account: &Account, root: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
+    let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
+    let uid = Uid::from_raw(account.uid);
+    let gid = Gid::from_raw(account.gid);
+    unistd::setgroups(&groups).doing(|| format!("setgroups for {}", account.name))?;
+    unistd::setresgid(gid, gid, gid).doing(|| format!("setresgid {gid}"))?;
+    if let Some(root) = root {
+        // From here on files are seen with the eyes of the account, while CAP_SYS_CHROOT is still there.
+        unistd::setfsuid(uid);
+        unistd::fchdir(root).doing(|| "entering the new root directory".into())?;
+        unistd::chroot(".").doing(|| "chroot".into())?;
+    }
+    unistd::setresuid(uid, uid, uid).doing(|| format!("setresuid {uid}"))
+}
+
+/// Asks the kernel what we are, and tries to become root again.
+fn verify(account: &Account) -> Result<(), Failure> {
+    let uid = Uid::from_raw(account.uid);
+    let gid = Gid::from_raw(account.gid);
+    let users = unistd::getresuid().doing(|| "getresuid".into())?;
+    if [users.real, users.effective, users.saved] != [uid; 3] {
+        return Err(wrong("dropping privileges", &format!("the uid is not {uid} everywhere: {users:?}")));
+    }
+    let groups = unistd::getresgid().doing(|| "getresgid".into())?;
+    if [groups.real, groups.effective, groups.saved] != [gid; 3] {
+        return Err(wrong("dropping privileges", &format!("the gid is not {gid} everywhere: {groups:?}")));
+    }
+    verify_groups(account)?;
+    if unistd::setuid(Uid::from_raw(0)).is_ok() || unistd::seteuid(Uid::from_raw(0)).is_ok() {
+        return Err(wrong("dropping privileges", "root could be regained"));
+    }
+    capabilities::verify_empty()?;
+    if !prctl::get_no_new_privs().doing(|| "asking for no_new_privs".into())? {
+        return Err(wrong("dropping privileges", "no_new_privs is not set"));
+    }
+    if prctl::get_dumpable().doing(|| "asking whether dumpable".into())? {
+        return Err(wrong("dropping privileges", "the process is still dumpable"));
+    }
+    Ok(())
+}
+
+/// Exactly the groups of the account: none is missing, and above all none of root's is left.
+fn verify_groups(account: &Account) -> Result<(), Failure> {
+    // One more than expected, so that a longer list shows; a much longer one is refused by the kernel.
+    let mut found = vec![0; account.groups.len() + 1];
+    // SAFETY: the buffer has room for as many entries as its length says.
+    let count = unsafe { libc::getgroups(found.len() as libc::c_int, found.as_mut_ptr()) };
+    found.truncate(Errno::result(count).doing(|| "getgroups".into())? as usize);
+    let mut expected = account.groups.clone();
+    found.sort_unstable();
+    expected.sort_unstable();
+    if found == expected {
+        return Ok(());
+    }
+    Err(wrong("dropping privileges", &format!("the groups are {found:?} instead of {expected:?}")))
+}
+
+fn wrong(doing: &str, what: &str) -> Failure {
+    Failure { doing: doing.into(), cause: io::Error::other(what.to_owned()) }
 }

@@ -1,0 +1,117 @@
+//! Capabilities: what the root processes keep, and that the others have none.
+//!
+//! The supervisor cuts its own sets once; workers inherit the result by fork and have nothing left to do.
+
+use std::io;
+
+use caps::{CapSet, Capability};
+use nix::errno::Errno;
+
+use super::{Doing, Failure};
+
+/// All that a worker, and the PAM modules in it, can ever use.
+pub const KEPT: &[Capability] = &[
+    Capability::CAP_AUDIT_CONTROL, // pam_loginuid: this process and its session belong to the user
+    Capability::CAP_AUDIT_WRITE,   // PAM: logins go to the audit log
+    Capability::CAP_CHOWN,         // pam_mkhomedir, pam_krb5: what they made is given to the user
+    Capability::CAP_DAC_READ_SEARCH, // homes and files of users below directories that are closed to others
+    Capability::CAP_FOWNER,        // pam_mkhomedir: modes of what has been given away already
+    Capability::CAP_KILL,          // sessions run as somebody else, and must end with their worker
+    Capability::CAP_NET_BIND_SERVICE, // listeners, also after a reload, and the ftp-data port
+    Capability::CAP_SETGID,        // to become the user
+    Capability::CAP_SETUID,        // to become the user
+    Capability::CAP_SYS_CHROOT,    // the jail, and the frontend's empty root
+    Capability::CAP_SYS_RESOURCE,  // pam_limits: hard limits above the supervisor's own
+];
+
+/// Cuts every set of this process, and of all that will be forked from it, to `KEPT`. For the supervisor, before
+/// the first fork. Without root there is nothing to cut, except what systemd's AmbientCapabilities= gave.
+pub fn trim_supervisor() -> Result<(), Failure> {
+    for capability in caps::all() {
+        let unwanted = !KEPT.contains(&capability);
+        // A kernel older than the list says no to what it does not know.
+        if unwanted && nix::unistd::geteuid().is_root() && in_bounding_set(capability) {
+            caps::drop(None, CapSet::Bounding, capability)
+                .map_err(|error| io::Error::other(error.to_string()))
+                .doing(|| format!("dropping {capability} from the bounding set"))?;
+        }
+    }
+    let kept = KEPT.iter().fold(0, |mask, capability| mask | capability.bitmask());
+    let now = read()?;
+    write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
+}
+
+/// Empties the effective, permitted and inheritable sets; the ambient set, always within them, becomes empty too.
+/// The bounding set stays: it only matters to execve(2), which no_new_privs and seccomp make pointless.
+pub(super) fn empty() -> Result<(), Failure> {
+    write(Sets::default())
+}
+
+/// Proves that no capability is left.
+pub(super) fn verify_empty() -> Result<(), Failure> {
+    let now = read()?;
+    if now == Sets::default() {
+        return Ok(());
+    }
+    Err(Failure { doing: "dropping capabilities".into(), cause: io::Error::other(format!("left: {now:x?}")) })
+}
+
+fn in_bounding_set(capability: Capability) -> bool {
+    caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false)
+}
+
+/// The three sets of capset(2), a bit for each capability.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sets {
+    effective: u64,
+    permitted: u64,
+    inheritable: u64,
+}
+
+/// What capset(2) calls cap_user_header_t.
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: libc::c_int,
+}
+
+/// What capset(2) calls cap_user_data_t: half of each set.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Half {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// _LINUX_CAPABILITY_VERSION_3: two halves.
+const VERSION: u32 = 0x2008_0522;
+
+/// The crate reads and writes one set at a time, six calls for what capset(2) does in one: too many on the way of
+/// every connection.
+fn write(sets: Sets) -> Result<(), Failure> {
+    let header = Header { version: VERSION, pid: 0 };
+    let halves = [0, 32].map(|shift| Half {
+        effective: (sets.effective >> shift) as u32,
+        permitted: (sets.permitted >> shift) as u32,
+        inheritable: (sets.inheritable >> shift) as u32,
+    });
+    // SAFETY: both point to what version 3 of capset(2) expects: a header and two halves.
+    let written = unsafe { libc::syscall(libc::SYS_capset, &header, halves.as_ptr()) };
+    Errno::result(written).map(drop).doing(|| "capset".into())
+}
+
+fn read() -> Result<Sets, Failure> {
+    let header = Header { version: VERSION, pid: 0 };
+    let mut halves = [Half::default(); 2];
+    // SAFETY: both point to what version 3 of capget(2) expects: a header and room for two halves.
+    let result = unsafe { libc::syscall(libc::SYS_capget, &header, halves.as_mut_ptr()) };
+    Errno::result(result).doing(|| "capget".into())?;
+    let [low, high] = halves;
+    let whole = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+    Ok(Sets {
+        effective: whole(low.effective, high.effective),
+        permitted: whole(low.permitted, high.permitted),
+        inheritable: whole(low.inheritable, high.inheritable),
+    })
+}

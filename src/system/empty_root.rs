@@ -1,0 +1,46 @@
+//! A root directory with nothing in it, in which nothing can be made: one that has been removed.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::{Doing, Failure};
+
+/// The root directory of all frontends. The supervisor makes it once; forks inherit it as a descriptor.
+#[derive(Debug)]
+pub struct EmptyRoot {
+    directory: OwnedFd,
+}
+
+impl EmptyRoot {
+    /// Makes a directory below /run, or below the directory for temporary files, opens and removes it.
+    pub fn make() -> Result<EmptyRoot, Failure> {
+        EmptyRoot::make_in(Path::new("/run")).or_else(|_| EmptyRoot::make_in(&std::env::temp_dir()))
+    }
+
+    fn make_in(parent: &Path) -> Result<EmptyRoot, Failure> {
+        let path = nix::unistd::mkdtemp(&parent.join("ftpd-empty-XXXXXX"))
+            .doing(|| format!("making an empty directory in {}", parent.display()))?;
+        let directory = open_for_all(&path);
+        fs::remove_dir(&path).doing(|| format!("removing {}", path.display()))?;
+        Ok(EmptyRoot { directory: directory? })
+    }
+}
+
+impl AsFd for EmptyRoot {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+/// Everybody may enter it, because a frontend enters as the user it is going to be; nobody may write.
+fn open_for_all(path: &Path) -> Result<OwnedFd, Failure> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o555))
+        .doing(|| format!("chmod {}", path.display()))?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty()).doing(|| format!("opening {}", path.display()))
+}

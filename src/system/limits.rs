@@ -1,0 +1,46 @@
+//! Resource limits of the processes that serve a client. They are only ever lowered: what PAM set stays in force.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::{Doing, Failure};
+
+/// The most of a resource, in the unit of setrlimit(2).
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    resource: Resource,
+    most: u64,
+}
+
+/// A frontend has its sockets and its memory, nothing else. NOFILE counts descriptor numbers: there are links to the
+/// worker and to the session, the client's socket and standard error, and room for what a poll needs.
+pub const FRONTEND: &[Limit] = &[
+    Limit { resource: Resource::RLIMIT_CORE, most: 0 },
+    Limit { resource: Resource::RLIMIT_FSIZE, most: 0 },
+    Limit { resource: Resource::RLIMIT_NPROC, most: 0 },
+    Limit { resource: Resource::RLIMIT_NOFILE, most: 32 },
+    Limit { resource: Resource::RLIMIT_DATA, most: 64 << 20 },
+];
+
+/// A session forks nothing, leaves no core with the user's data, and stays small however large a directory is.
+pub const SESSION: &[Limit] = &[
+    Limit { resource: Resource::RLIMIT_CORE, most: 0 },
+    Limit { resource: Resource::RLIMIT_NPROC, most: 0 },
+    Limit { resource: Resource::RLIMIT_NOFILE, most: 256 },
+    Limit { resource: Resource::RLIMIT_DATA, most: 256 << 20 },
+];
+
+/// Lowers soft and hard limits to these; a limit that is lower already stays.
+pub(super) fn apply(limits: &[Limit]) -> Result<(), Failure> {
+    for &Limit { resource, most } in limits {
+        // Nothing is below zero: no need to ask.
+        let (soft, hard) = match most {
+            0 => (0, 0),
+            _ => getrlimit(resource).doing(|| format!("getrlimit {resource:?}"))?,
+        };
+        if hard > most || soft > most || most == 0 {
+            setrlimit(resource, soft.min(most), hard.min(most))
+                .doing(|| format!("setrlimit {resource:?} {most}"))?;
+        }
+    }
+    Ok(())
+}
