@@ -1,1 +1,201 @@
-//! What an administrator may say.
+//! What an administrator may say: the list of options, values that cannot be bad, and the documents made of them.
+//!
+//! `options` is the list. Everything else is derived from it: the structs of [`Config`], their defaults, the reader,
+//! `ftpd show-config`, etc/ftpd.toml and ftpd.toml(5). No policy lives here: a value says what is meant, the process
+//! that uses it decides.
+
+mod check;
+mod declare;
+mod error;
+mod options;
+mod permissions;
+mod reader;
+mod source;
+mod values;
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::path::Path;
+
+pub use check::Finding;
+pub use declare::{OptionDoc, SectionDoc, Value};
+pub use error::{Error, Problem};
+pub use options::{
+    Anonymous, Data, Listen, LogOptions, LoginOptions, SECTIONS, Server, SessionOptions, SessionOverrides,
+};
+pub use permissions::{Letter, Permissions};
+pub use source::{Adjustments, ConfigSource};
+pub use values::{
+    AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
+    Seconds, Template,
+};
+
+use reader::Places;
+
+/// Where the configuration is, unless the command line says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/ftpd/ftpd.toml";
+
+/// The whole configuration of a daemon. Every process inherits it from the one it was forked from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[server]`
+    pub server: Server,
+    /// `[login]`
+    pub login: LoginOptions,
+    /// `[anonymous]`
+    pub anonymous: Anonymous,
+    /// `[session]`
+    pub session: SessionOptions,
+    /// `[data]`
+    pub data: Data,
+    /// `[log]`
+    pub log: LogOptions,
+    /// `[user.NAME]`: what of `[session]` is different for a user.
+    pub user: BTreeMap<String, SessionOverrides>,
+    /// `[group.NAME]`: what of `[session]` is different for the members of a group.
+    pub group: BTreeMap<String, SessionOverrides>,
+    /// A descriptor with the text of a users file, in place of `login.users-file`: `ftpd share --user` has no file.
+    /// The worker reads it (from offset 0, with pread), every other process closes it.
+    pub inherited_users: Option<RawFd>,
+    /// Where in the file each option stands, for messages.
+    places: Places,
+}
+
+impl Config {
+    /// Reads a configuration file and checks it as far as [`Config::check`] can. An error lists everything that is
+    /// wrong, a line each.
+    pub fn load(path: &Path) -> Result<Config, Error> {
+        let config = reader::read(path)?;
+        config.refuse_errors()?;
+        Ok(config)
+    }
+
+    /// The `[session]` options of a user: first `[session]`, then the `[group.NAME]` sections in the order of
+    /// `groups` (the system's list, which has the user's primary group first), then `[user.NAME]`. What comes later
+    /// wins, option by option.
+    pub fn effective_session(&self, user: &str, groups: &[String]) -> SessionOptions {
+        let mut session = self.session.clone();
+        let of_groups = groups.iter().filter_map(|group| self.group.get(group));
+        for overrides in of_groups.chain(self.user.get(user)) {
+            overrides.apply(&mut session);
+        }
+        session
+    }
+
+    /// The `[session]` options of anonymous sessions: `[session]`, with the root directory and the permissions of
+    /// `[anonymous]`. No `[user.NAME]` or `[group.NAME]` applies.
+    pub fn anonymous_session(&self) -> SessionOptions {
+        SessionOptions {
+            root_dir: match &self.anonymous.root_dir {
+                Some(directory) => RootDir::Template(directory.into()),
+                None => RootDir::Home,
+            },
+            permissions: self.anonymous.permissions,
+            ..self.session.clone()
+        }
+    }
+
+    /// An error that lists what [`Config::check`] says is wrong, if there is anything.
+    fn refuse_errors(&self) -> Result<(), Error> {
+        let problems: Vec<Problem> = self
+            .check()
+            .into_iter()
+            .filter_map(|finding| match finding {
+                Finding::Error(problem) => Some(problem),
+                Finding::Warning(_) => None,
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(Error { problems }) }
+    }
+
+    /// The configuration as TOML that reads back as the same configuration.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        self.write_sections(&mut text);
+        for (kind, overrides) in [("user", &self.user), ("group", &self.group)] {
+            for (name, overrides) in overrides {
+                text.push_str(&format!("\n[{kind}.{}]\n", values::quote(name)));
+                overrides.write(&mut text);
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Config {
+        reader::parse(Path::new("f"), text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn refused(text: &str) -> String {
+        reader::parse(Path::new("f"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_means_the_defaults() {
+        assert_eq!(read(""), Config::default());
+    }
+
+    #[test]
+    fn the_effective_configuration_reads_back_as_itself() {
+        let config = read(
+            "[data]\npassive-ports = \"50000-50999\"\n[log]\nto = \"/var/log/a \\\"b\\\"\"\n\
+             [user.\"a.b\"]\npermissions = \"elr\"\n[group.x]\nroot-dir = \"/srv/%u\"\n",
+        );
+        let again = read(&config.to_toml());
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn a_user_wins_over_his_groups_and_later_groups_over_earlier() {
+        let config = read(
+            "[session]\numask = \"077\"\n[group.a]\npermissions = \"elr\"\nidle-timeout = 10\n\
+             [group.b]\npermissions = \"el\"\n[user.alice]\nidle-timeout = 20\n",
+        );
+        let session = config.effective_session("alice", &["a".into(), "b".into(), "c".into()]);
+        assert_eq!(session.permissions.to_string(), "el");
+        assert_eq!(session.idle_timeout.seconds(), 20);
+        assert_eq!(session.umask.to_string(), "077");
+        assert_eq!(config.effective_session("bob", &[]), config.session);
+    }
+
+    #[test]
+    fn an_error_names_file_line_section_key_and_reason() {
+        assert_eq!(
+            refused("\n[data]\npassive-ports = \"50000-40000\"\n"),
+            "f:3: [data] passive-ports: 50000-40000 is an empty range"
+        );
+        assert_eq!(
+            refused("data.passive-ports = 3"),
+            "f:1: [data] passive-ports: wants a range of ports, such as \"50000-50999\", not the number 3"
+        );
+        assert_eq!(
+            refused("[listen]\nmax-sesions = 3"),
+            "f:2: [listen] max-sesions: there is no such option (did you mean max-sessions?)"
+        );
+        assert_eq!(refused("[lissen]\n"), "f:1: [lissen]: there is no such section (did you mean [listen]?)");
+        assert_eq!(
+            refused("[listen]\nspare-workers = 0"),
+            "f:2: [listen] spare-workers: 0 is not from 1 to 256"
+        );
+        assert_eq!(
+            refused("[listen]\naddresses = [\n  \"[::]:21\",\n  \"[::]\",\n]"),
+            "f:4: [listen] addresses: \"[::]\" is no address with a port, such as \"[::]:21\" or \"192.0.2.1:21\""
+        );
+    }
+
+    #[test]
+    fn every_problem_is_reported_not_only_the_first() {
+        let text = refused("[log]\nlevel = \"loud\"\ncommands = 1\n");
+        assert_eq!(
+            text,
+            "f:2: [log] level: \"loud\" is none of \"error\", \"warning\", \"notice\", \"info\", \"debug\"\n\
+             f:3: [log] commands: wants true or false, not the number 1"
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! What no option can know alone: contradictions between options, and files that must be there. One `if` and one
+//! sentence each.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::permissions::Permissions;
+use super::values::LogTarget;
+use super::{Config, Problem, RootDir};
+
+/// Something that [`Config::check`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The daemon cannot work with this.
+    Error(Problem),
+    /// The daemon does what is asked, but it is probably not what is meant.
+    Warning(Problem),
+}
+
+/// Findings, as they come.
+struct Findings<'a> {
+    config: &'a Config,
+    found: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn error(&mut self, section: &str, key: &str, reason: impl Into<String>) {
+        self.found.push(Finding::Error(self.config.places.problem(section, key, reason.into())));
+    }
+
+    fn warning(&mut self, section: &str, key: &str, reason: impl Into<String>) {
+        self.found.push(Finding::Warning(self.config.places.problem(section, key, reason.into())));
+    }
+
+    /// What a directory that must be there says when it is not.
+    fn directory(&mut self, section: &str, key: &str, path: &Path) {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => self.error(section, key, format!("{} is no directory", path.display())),
+            Err(error) => self.unreachable(section, key, path, &error),
+        }
+    }
+
+    /// A file or directory that cannot be looked at. Somebody who may not look (an administrator who checks the
+    /// file without being root) is told so, no more.
+    fn unreachable(&mut self, section: &str, key: &str, path: &Path, error: &io::Error) {
+        let reason = format!("{}: {}", path.display(), plain(error));
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => self.warning(section, key, reason),
+            _ => self.error(section, key, reason),
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong, or looks wrong, although every option by itself is good. Looks at files, never at accounts or
+    /// the network.
+    pub fn check(&self) -> Vec<Finding> {
+        let mut findings = Findings { config: self, found: Vec::new() };
+        self.check_listen(&mut findings);
+        self.check_login(&mut findings);
+        self.check_anonymous(&mut findings);
+        self.check_sessions(&mut findings);
+        self.check_data(&mut findings);
+        if let LogTarget::File(path) = &self.log.to
+            && let Some(directory) = path.parent()
+        {
+            findings.directory("log", "to", directory);
+        }
+        findings.found
+    }
+
+    fn check_listen(&self, findings: &mut Findings<'_>) {
+        let listen = &self.listen;
+        if listen.addresses.is_empty() {
+            findings.error("listen", "addresses", "the list is empty: nobody could connect");
+        }
+        for (index, address) in listen.addresses.iter().enumerate() {
+            if listen.addresses[..index].contains(address) {
+                findings.error("listen", "addresses", format!("{address} is listed twice"));
+            }
+        }
+        let set = |key| self.places.sets("listen", key);
+        if listen.spare_workers.get() > listen.max_sessions.get() && set("spare-workers") {
+            findings.warning("listen", "spare-workers", "is more than max-sessions");
+        }
+        if listen.max_sessions_per_address.get() > listen.max_sessions.get()
+            && set("max-sessions-per-address")
+        {
+            findings.warning(
+                "listen",
+                "max-sessions-per-address",
+                "has no effect: it is more than max-sessions",
+            );
+        }
+    }
+
+    fn check_login(&self, findings: &mut Findings<'_>) {
+        let login = &self.login;
+        for (kind, allowed, rejected) in [
+            ("users", &login.allow_users, &login.reject_users),
+            ("groups", &login.allow_groups, &login.reject_groups),
+        ] {
+            for name in allowed.iter().filter(|name| rejected.contains(name)) {
+                let reason = format!("{name} is also listed in reject-{kind}");
+                findings.error("login", &format!("allow-{kind}"), reason);
+            }
+        }
+        if login.pam_service.is_empty() || login.pam_service.contains('/') {
+            findings.error("login", "pam-service", "is the name of a file below /etc/pam.d, without a slash");
+        }
+        if let Some(directory) = &login.pam_directory {
+            let service = directory.join(&login.pam_service);
+            if let Err(error) = File::open(&service) {
+                findings.unreachable("login", "pam-directory", &service, &error);
+            }
+        } else if !["/etc/pam.d", "/usr/lib/pam.d"]
+            .iter()
+            .any(|at| Path::new(at).join(&login.pam_service).exists())
+        {
+            let reason =
+                format!("there is no /etc/pam.d/{}: nobody could log in with PAM", login.pam_service);
+            findings.warning("login", "pam-service", reason);
+        }
+        if login.min_uid.get() == 0 {
+            findings.warning("login", "min-uid", "lets root log in");
+        }
+        if self.places.sets("login", "ftpusers-file")
+            && let Err(error) = File::open(&*login.ftpusers_file)
+        {
+            findings.unreachable("login", "ftpusers-file", &login.ftpusers_file, &error);
+        }
+        if let Some(path) = &login.users_file {
+            match File::open(&**path).and_then(|file| file.metadata()) {
+                Ok(metadata) if !metadata.is_file() => {
+                    findings.error("login", "users-file", format!("{path} is no file"));
+                }
+                Ok(metadata) if metadata.permissions().mode() & 0o007 != 0 => {
+                    findings.warning(
+                        "login",
+                        "users-file",
+                        format!("{path} is open to every user of the machine"),
+                    );
+                }
+                Ok(_) => {}
+                Err(error) => findings.unreachable("login", "users-file", path, &error),
+            }
+        }
+        let delays = login.failure_delay.seconds() * login.max_failures.get();
+        if delays >= login.login_timeout.seconds() {
+            let reason =
+                format!("is over before max-failures is reached: the delays alone take {delays} seconds");
+            findings.warning("login", "login-timeout", reason);
+        }
+    }
+
+    fn check_anonymous(&self, findings: &mut Findings<'_>) {
+        let anonymous = &self.anonymous;
+        if !anonymous.enabled {
+            return;
+        }
+        if anonymous.account == "root" {
+            findings.error("anonymous", "account", "anonymous sessions never run as root");
+        }
+        if anonymous.permissions.may_write() {
+            findings.warning("anonymous", "permissions", "lets anybody who can connect change files");
+        }
+        if let Some(directory) = &anonymous.root_dir {
+            findings.directory("anonymous", "root-dir", directory);
+        }
+    }
+
+    fn check_sessions(&self, findings: &mut Findings<'_>) {
+        let sections = [("user", &self.user), ("group", &self.group)];
+        let overrides = sections.iter().flat_map(|(kind, sections)| {
+            sections.iter().map(move |(name, section)| {
+                (
+                    format!("{kind}.{}", super::reader::bare_or_quoted(name)),
+                    section.permissions,
+                    section.root_dir.as_ref(),
+                )
+            })
+        });
+        let session = ("session".to_string(), Some(self.session.permissions), Some(&self.session.root_dir));
+        for (section, permissions, root_dir) in std::iter::once(session).chain(overrides) {
+            if permissions == Some(Permissions::default()) {
+                findings.warning(&section, "permissions", "allows nothing at all");
+            }
+            if let Some(RootDir::Template(template)) = root_dir
+                && let Some(directory) = template.constant()
+            {
+                findings.directory(&section, "root-dir", &directory);
+            }
+        }
+    }
+
+    fn check_data(&self, findings: &mut Findings<'_>) {
+        let data = &self.data;
+        if let Some(range) = data.passive_ports {
+            for address in
+                self.listen.addresses.iter().filter(|address| range.ports().contains(&address.port()))
+            {
+                findings.error(
+                    "data",
+                    "passive-ports",
+                    format!("contains port {}, which is listened on", address.port()),
+                );
+            }
+            if *range.ports().start() < 1024 {
+                findings.error("data", "passive-ports", "has ports below 1024, which sessions may not open");
+            }
+        }
+        if !data.active && data.active_port_20 && self.places.sets("data", "active-port-20") {
+            findings.warning("data", "active-port-20", "has no effect: active is false");
+        }
+    }
+}
+
+/// What the system said, without the number that Rust appends.
+fn plain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_string(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,135 @@
+//! THE LIST of options. The structs, their defaults, the reader, etc/ftpd.toml and ftpd.toml(5) are made of it.
+//!
+//! To add an option, add it here, run `make documents`, and use it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::declare::options;
+use super::permissions::Permissions;
+use super::values::{
+    AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
+    Seconds, Template,
+};
+
+options! {
+    /// Where clients connect, and how many of them are served.
+    [listen] Listen {
+        /// Addresses and ports to listen on. `[::]` stands for all addresses of the machine, IPv4 and IPv6.
+        /// Sockets that systemd passes are used in place of these.
+        addresses: Vec<SocketAddr> = ["[::]:21"];
+        /// Idle processes kept ready for the next clients. More absorb bursts of connections sooner.
+        spare_workers: Count<1, 256> = 8;
+        /// Clients served at the same time. A client above this number is told 421.
+        max_sessions: Count<1, 100_000> = 512;
+        /// Clients served at the same time from one address. For IPv6, a network of 64 bits counts as one address.
+        max_sessions_per_address: Count<1, 100_000> = 32;
+    }
+
+    /// The daemon itself.
+    [server] Server {
+        /// The system account that speaks with clients before they are logged in. It must own nothing and be used
+        /// for nothing else. Where it does not exist, `nobody` is taken.
+        frontend_user: String = "ftpd";
+        /// The first line that a client reads.
+        banner: String = "FTP server ready.";
+        /// How long running transfers may go on when the daemon is stopped.
+        shutdown_grace: Seconds<0, 86400> = 30;
+        /// What ps(1) shows of a process: its role alone, or also user, address and file. Every user of the machine
+        /// can read it.
+        process_titles: ProcessTitles = "role";
+    }
+
+    /// Who may log in, and how it is decided.
+    [login] LoginOptions {
+        /// The name of the PAM service that checks passwords and accounts.
+        pam_service: String = "ftpd";
+        /// Where PAM looks for its services, in place of /etc/pam.d.
+        pam_directory: Option<AbsolutePath>, such as "/etc/ftpd/pam.d";
+        /// Accounts with a lower number cannot log in. It keeps out root and the accounts of system services.
+        min_uid: Count<0, { u32::MAX }> = 1000;
+        /// A list of users who cannot log in, one in a line. It need not exist.
+        ftpusers_file: AbsolutePath = "/etc/ftpusers";
+        /// Refuse users whose shell is not listed in /etc/shells.
+        require_valid_shell: bool = true;
+        /// If there are names in it: only these users, and those of `allow-groups`, can log in.
+        allow_users: Vec<String> = [];
+        /// These users cannot log in.
+        reject_users: Vec<String> = [];
+        /// If there are names in it: only members of these groups, and the users of `allow-users`, can log in.
+        allow_groups: Vec<String> = [];
+        /// Members of these groups cannot log in, not even those of `allow-users`.
+        reject_groups: Vec<String> = [];
+        /// How long a client waits for the answer to a wrong login.
+        failure_delay: Seconds<0, 60> = 3;
+        /// Wrong logins after which the connection ends.
+        max_failures: Count<1, 100> = 3;
+        /// Time from connecting to being logged in, all in all. Commands do not extend it.
+        login_timeout: Seconds<1, 3600> = 60;
+        /// Users who have no account on the machine, with hashes of their passwords. Should be readable by root alone.
+        users_file: Option<AbsolutePath>, such as "/etc/ftpd/users.toml";
+    }
+
+    /// Login without a password, as `anonymous` or `ftp`.
+    [anonymous] Anonymous {
+        /// Whether there is any.
+        enabled: bool = false;
+        /// The system account that anonymous sessions run as.
+        account: String = "ftp";
+        /// What anonymous clients see as `/`. If not set: the home directory of `account`.
+        root_dir: Option<AbsolutePath>, such as "/srv/ftp";
+        /// What anonymous clients may do; the letters are those of `permissions` in `[session]`.
+        permissions: Permissions = "elr";
+    }
+
+    /// What happens after login. Every option of this section may also stand in `[user.NAME]` and `[group.NAME]`.
+    [session] SessionOptions / SessionOverrides {
+        /// What the user sees as `/`: `"home"` is the home directory, `"real"` the whole file system (the session
+        /// starts in the home directory), and a path is the directory to be locked into, where `%u` stands for the
+        /// user's name, `%h` for the home directory and `%%` for a percent sign.
+        root_dir: RootDir = "home";
+        /// The directory to take where the home directory does not exist; `%u`, `%h` and `%%` as in `root-dir`. If not
+        /// set, such users are refused.
+        missing_home: Option<Template>, such as "/srv/ftp/homeless";
+        /// Permissions that new files and directories do not get, in octal.
+        umask: OctalMode = "022";
+        /// Time without a command after which a client is sent away. It does not run while data moves.
+        idle_timeout: Seconds<1, 604_800> = 300;
+        /// Time without a byte moving after which a transfer is given up.
+        stall_timeout: Seconds<1, 604_800> = 300;
+        /// What the user may do, beside what the file system permits. Each letter allows one thing:
+        /// `e` change directory, `l` list, `r` read files, `a` append to files, `d` delete, `f` rename, `m` make
+        /// directories, `w` write files, `M` change modes, `T` change times.
+        permissions: Permissions = "elradfmwMT";
+        /// The time zone of LIST: `"utc"`, or `"local"` for that of the machine. MLSD is always UTC.
+        listing_times: ListingTimes = "utc";
+        /// Directories with more entries than this are listed as they come, not sorted, in memory that does not grow.
+        sort_limit: Count<0, 10_000_000> = 10000;
+    }
+
+    /// Data connections.
+    [data] Data {
+        /// Ports for passive mode, to be opened in the firewall. If not set, the system chooses.
+        passive_ports: Option<PortRange>, such as "50000-50999";
+        /// The address that passive mode tells clients, where a router translates addresses. If not set: the address
+        /// that the client connected to.
+        masquerade_address: Option<Ipv4Addr>, such as "203.0.113.7";
+        /// Whether clients may have the server connect to them (PORT and EPRT).
+        active: bool = true;
+        /// Whether such connections come from port 20, which some firewalls want.
+        active_port_20: bool = true;
+        /// How long to wait for the client to connect in passive mode.
+        accept_timeout: Seconds<1, 3600> = 30;
+        /// How long to try to connect to the client in active mode.
+        connect_timeout: Seconds<1, 3600> = 30;
+    }
+
+    /// What is written down, and where.
+    [log] LogOptions {
+        /// Where the log goes: `"syslog"` (facility ftp), `"stderr"`, or a file.
+        to: LogTarget = "syslog";
+        /// How much is logged: this and everything graver.
+        level: LogLevel = "info";
+        /// Whether to log every command, with its reply.
+        commands: bool = false;
+    }
+}

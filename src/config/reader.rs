@@ -1,0 +1,248 @@
+//! Reading a configuration file. Everything that is wrong is found, not only the first thing.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::declare::{Value, Wrong};
+use super::error::{Error, Problem};
+use super::values::quote;
+use super::{Config, SECTIONS, SessionOverrides};
+
+/// Where in which file the options of a configuration stand.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The file, unless the configuration came from the command line.
+    path: Option<PathBuf>,
+    /// Section, option and line.
+    lines: Vec<(String, String, usize)>,
+}
+
+/// Two configurations that say the same are equal, wherever it is written.
+impl PartialEq for Places {
+    fn eq(&self, _: &Places) -> bool {
+        true
+    }
+}
+
+impl Places {
+    /// A problem with an option, wherever it stands.
+    pub fn problem(&self, section: &str, key: &str, reason: String) -> Problem {
+        Problem {
+            path: self.path.clone(),
+            line: self.line(section, key),
+            column: None,
+            place: Some(format!("[{section}] {key}")),
+            reason,
+        }
+    }
+
+    /// Whether the file sets this option.
+    pub fn sets(&self, section: &str, key: &str) -> bool {
+        self.line(section, key).is_some()
+    }
+
+    /// Forgets where an option stands: the command line has replaced it.
+    pub fn replaced(&mut self, section: &str, key: &str) {
+        self.lines.retain(|(of, name, _)| (of.as_str(), name.as_str()) != (section, key));
+    }
+
+    fn line(&self, section: &str, key: &str) -> Option<usize> {
+        self.lines.iter().find(|(of, name, _)| of == section && name == key).map(|(_, _, line)| *line)
+    }
+}
+
+/// A file that is being read.
+pub struct Reader<'a> {
+    text: &'a str,
+    places: Places,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// Takes the value of one option into its field.
+    pub fn take<T: Value>(
+        &mut self,
+        section: &str,
+        key: &Spanned<Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        field: &mut T,
+    ) {
+        self.places.lines.push((
+            section.to_string(),
+            key.get_ref().to_string(),
+            self.line_of(key.span().start),
+        ));
+        match T::read(value) {
+            Ok(value) => *field = value,
+            Err(Wrong { at, reason }) => self.wrong(at, format!("[{section}] {}", key.get_ref()), reason),
+        }
+    }
+
+    /// There is no such option in this section.
+    pub fn unknown_option(&mut self, section: &str, key: &Spanned<Cow<'_, str>>, known: &[&str]) {
+        let guess =
+            closest(key.get_ref(), known).map(|key| format!(" (did you mean {key}?)")).unwrap_or_default();
+        let reason = format!("there is no such option{guess}");
+        self.wrong(key.span().start, format!("[{section}] {}", key.get_ref()), reason);
+    }
+
+    fn wrong(&mut self, at: usize, place: String, reason: String) {
+        self.problems.push(Problem {
+            path: self.places.path.clone(),
+            line: Some(self.line_of(at)),
+            column: None,
+            place: Some(place),
+            reason,
+        });
+    }
+
+    /// The line of a byte, counted from 1.
+    fn line_of(&self, at: usize) -> usize {
+        1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Text that is no TOML.
+    fn not_toml(&mut self, error: &toml::de::Error) {
+        let at = error.span().unwrap_or(Range { start: self.text.len(), end: self.text.len() }).start;
+        let line_start =
+            self.text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.problems.push(Problem {
+            path: self.places.path.clone(),
+            line: Some(self.line_of(at)),
+            column: Some(1 + String::from_utf8_lossy(&self.text.as_bytes()[line_start..at]).chars().count()),
+            place: None,
+            reason: error.message().lines().collect::<Vec<_>>().join(", "),
+        });
+    }
+
+    /// `[user.NAME]` or `[group.NAME]`.
+    fn overrides(
+        &mut self,
+        kind: &str,
+        value: &Spanned<DeValue<'_>>,
+        found: &mut std::collections::BTreeMap<String, SessionOverrides>,
+    ) {
+        let Some(names) = value.get_ref().as_table() else {
+            let reason = format!("wants sections of the form [{kind}.NAME]");
+            return self.wrong(value.span().start, format!("[{kind}]"), reason);
+        };
+        for (name, value) in names {
+            let place = format!("{kind}.{}", bare_or_quoted(name.get_ref()));
+            let Some(table) = value.get_ref().as_table() else {
+                let reason =
+                    format!("wants sections of the form [{kind}.NAME], with options of [session] in them");
+                self.wrong(name.span().start, format!("[{kind}] {}", name.get_ref()), reason);
+                continue;
+            };
+            found.entry(name.get_ref().to_string()).or_default().read(table, self, &place);
+        }
+    }
+}
+
+/// Reads a file. What options say together is not looked at.
+pub fn read(path: &Path) -> Result<Config, Error> {
+    let problem =
+        |reason| Problem { path: Some(path.to_path_buf()), line: None, column: None, place: None, reason };
+    match std::fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => parse(path, &text),
+            Err(error) => {
+                let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count();
+                let problem = Problem { line: Some(line), ..problem("not UTF-8".to_string()) };
+                Err(Error { problems: vec![problem] })
+            }
+        },
+        Err(error) => Err(Error { problems: vec![problem(error.to_string())] }),
+    }
+}
+
+/// Reads the text of a file. What options say together is not looked at.
+pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
+    let places = Places { path: Some(path.to_path_buf()), lines: Vec::new() };
+    let mut reader = Reader { text, places, problems: Vec::new() };
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        errors.iter().for_each(|error| reader.not_toml(error));
+        return Err(Error { problems: reader.problems });
+    }
+    let mut config = Config::default();
+    for (name, value) in document.get_ref() {
+        match name.get_ref().as_ref() {
+            "user" => reader.overrides("user", value, &mut config.user),
+            "group" => reader.overrides("group", value, &mut config.group),
+            section => read_section(&mut config, &mut reader, section, name.span().start, value),
+        }
+    }
+    if reader.problems.is_empty() {
+        config.places = reader.places;
+        Ok(config)
+    } else {
+        reader.problems.sort_by_key(|problem| problem.line);
+        Err(Error { problems: reader.problems })
+    }
+}
+
+fn read_section(
+    config: &mut Config,
+    reader: &mut Reader<'_>,
+    section: &str,
+    at: usize,
+    value: &Spanned<DeValue<'_>>,
+) {
+    let Some(table) = value.get_ref().as_table() else {
+        let reason =
+            match SECTIONS.iter().flat_map(|section| section.options).find(|option| option.key == section) {
+                Some(option) => format!("stands in no section; it belongs into [{}]", option.section),
+                None => "there is no such option outside of a section".to_string(),
+            };
+        return reader.wrong(at, section.to_string(), reason);
+    };
+    if !config.read_section(section, table, reader) {
+        let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(["user", "group"]).collect();
+        let guess =
+            closest(section, &known).map(|name| format!(" (did you mean [{name}]?)")).unwrap_or_default();
+        reader.wrong(at, format!("[{section}]"), format!("there is no such section{guess}"));
+    }
+}
+
+/// The value of a default, from its TOML.
+pub fn default_value<T: Value>(source: &str) -> T {
+    let text = format!("value = {source}");
+    let table = DeTable::parse(&text).expect("defaults are TOML, a test says");
+    T::read(&table.get_ref()["value"]).expect("defaults are good, a test says")
+}
+
+/// A name as TOML writes it between the dots of a section.
+pub fn bare_or_quoted(name: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !name.is_empty() && name.bytes().all(bare) { name.to_string() } else { quote(name) }
+}
+
+/// The known name that differs by the fewest letters, if they are few.
+fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (distance, best) = known.iter().map(|known| (distance(name, known), *known)).min()?;
+    (distance <= 1 + name.len() / 4).then_some(best)
+}
+
+/// How many letters must be added, removed or changed to make one name of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (column, same) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *same);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
