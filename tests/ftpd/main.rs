@@ -1,6 +1,76 @@
-//! The tests that run the real daemon. Each module registers its tests by name.
+//! The tests that run the real daemon, with real accounts, in worlds of their own.
+//!
+//! Each module has a subject; each test is one behavior and its name a sentence. Where worlds cannot be made
+//! (they need root), the tests that live in one are reported as ignored, by name.
+//! `FTPD_UNDER_TEST=host:port` plays the conversations to another server instead; see `conversation`.
+
+// Until every part of the world is in use.
+#![allow(dead_code, missing_docs)]
+
+mod accounts;
+mod client;
+mod conversation;
+mod network;
+mod process;
+mod server;
+mod world;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The tests of a module, by name, for `main`: a function that is missing here is dead code, and a warning.
+macro_rules! tests {
+    ($($name:ident)*) => {
+        pub const TESTS: &[(&str, fn())] = &[$((stringify!($name), $name as fn())),*];
+    };
+}
+
+/// A module and its tests.
+macro_rules! modules {
+    ($($name:ident)*) => {
+        $(mod $name;)*
+        const MODULES: &[(&str, &[(&str, fn())])] = &[$((stringify!($name), $name::TESTS)),*];
+    };
+}
+
+modules! {
+    login
+}
 
 fn main() {
-    let arguments = libtest_mimic::Arguments::from_args();
-    libtest_mimic::run(&arguments, Vec::new()).exit();
+    let mut arguments = Arguments::from_args();
+    // Most tests wait for something most of the time.
+    let processors = std::thread::available_parallelism().map_or(2, |number| number.get());
+    arguments.test_threads.get_or_insert(processors * 2);
+
+    let obstacle = world::possible().err();
+    let mut trials = Vec::new();
+    for &(module, tests) in MODULES {
+        for &(name, test) in tests {
+            trials.push(trial(format!("{module}::{name}"), test, obstacle));
+        }
+    }
+    for conversation in conversation::all() {
+        let name = format!("conversation::{}", conversation.name);
+        let obstacle = if conversation::other_server().is_some() { None } else { obstacle };
+        trials.push(trial(name, move || conversation.play(), obstacle));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// A test that runs in a thread of its own, since it leaves the host's namespaces for good.
+fn trial(name: String, test: impl FnOnce() + Send + 'static, obstacle: Option<&'static str>) -> Trial {
+    let thread_name = name.clone();
+    let run = move || {
+        let thread = std::thread::Builder::new().name(thread_name).spawn(test)?;
+        thread.join().map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+            Failed::from(text.unwrap_or_else(|| "panicked".into()))
+        })
+    };
+    let trial = Trial::test(name, run);
+    match obstacle {
+        Some(reason) => trial.with_ignored_flag(true).with_kind(reason),
+        None => trial,
+    }
 }
