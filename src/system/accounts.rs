@@ -78,9 +78,8 @@ fn from_entry(entry: users::User) -> Option<Account> {
     let own_name = CString::new(entry.name().as_bytes()).ok()?;
     // An account whose groups cannot be read is no account: it might belong to a group that is denied something.
     let groups = getgrouplist(&own_name, Gid::from_raw(gid)).ok()?;
-    let mut groups: Vec<u32> = groups.into_iter().map(Gid::as_raw).collect();
-    groups.sort_unstable();
-    groups.dedup();
+    let mut groups: Vec<u32> = groups.into_iter().map(Gid::as_raw).filter(|&group| group != gid).collect();
+    groups.insert(0, gid);
     Some(Account {
         name,
         uid: entry.uid(),

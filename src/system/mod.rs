@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod capabilities;
 pub mod empty_root;
+pub mod inherited;
 pub mod landlock;
 pub mod limits;
 pub mod memory;

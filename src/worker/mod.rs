@@ -1,1 +1,6 @@
 //! PROCESS worker.
+
+mod login;
+mod pam;
+mod policy;
+pub(crate) mod virtual_users;

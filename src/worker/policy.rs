@@ -1,0 +1,255 @@
+//! Who may try a password at all. Pure: facts in, an objection out, which is for the log and never for the client.
+
+use std::fmt;
+
+use crate::config::LoginOptions;
+use crate::system::privileges::Account;
+
+/// What is known about who wants to log in, and the files that have a say.
+pub struct Facts<'a> {
+    /// The name that was given, or that PAM made of it.
+    pub name: &'a str,
+    /// The account of this name, if there is one. (PAM may know names that the machine does not.)
+    pub account: Option<&'a Account>,
+    /// The names of the account's groups.
+    pub groups: &'a [String],
+    /// What the ftpusers file says. `None`: there is no such file.
+    pub ftpusers: Option<&'a str>,
+    /// What /etc/shells says. `None`: there is no such file, so every shell is valid.
+    pub shells: Option<&'a str>,
+}
+
+/// Why somebody may not log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// The account is uid 0.
+    Root,
+    /// The uid is below min-uid.
+    SystemAccount {
+        /// The uid that it has.
+        uid: u32,
+        /// The uid that it must have at least.
+        least: u32,
+    },
+    /// The ftpusers file names him.
+    Ftpusers,
+    /// The shell is not in /etc/shells.
+    Shell(String),
+    /// reject-users names him.
+    RejectedUser,
+    /// reject-groups names this group of his.
+    RejectedGroup(String),
+    /// There are allow-users or allow-groups, and neither has him.
+    NotAllowed,
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Objection::Root => f.write_str("root does not log in"),
+            Objection::SystemAccount { uid, least } => write!(f, "uid {uid} is below min-uid {least}"),
+            Objection::Ftpusers => f.write_str("named in the ftpusers file"),
+            Objection::Shell(shell) => write!(f, "the shell {shell} is not in /etc/shells"),
+            Objection::RejectedUser => f.write_str("named in reject-users"),
+            Objection::RejectedGroup(group) => write!(f, "the group {group} is named in reject-groups"),
+            Objection::NotAllowed => f.write_str("neither allow-users nor allow-groups has him"),
+        }
+    }
+}
+
+/// Whether anything speaks against this login. What denies wins over what allows.
+pub fn objection(options: &LoginOptions, facts: &Facts<'_>) -> Option<Objection> {
+    let Facts { name, account, groups, .. } = *facts;
+    if let Some(account) = account {
+        if account.uid == 0 {
+            return Some(Objection::Root);
+        }
+        let least = options.min_uid.get();
+        if account.uid < least {
+            return Some(Objection::SystemAccount { uid: account.uid, least });
+        }
+    }
+    // The name as given and the name of the account: the database may know an account by several.
+    let own_name = account.map_or(name, |account| account.name.as_str());
+    let is_named_in = |names: &[String]| names.iter().any(|entry| entry == name || entry == own_name);
+    if facts.ftpusers.is_some_and(|file| entries(file).any(|entry| entry == name || entry == own_name)) {
+        return Some(Objection::Ftpusers);
+    }
+    if is_named_in(&options.reject_users) {
+        return Some(Objection::RejectedUser);
+    }
+    if let Some(group) = groups.iter().find(|group| options.reject_groups.contains(group)) {
+        return Some(Objection::RejectedGroup(group.clone()));
+    }
+    let is_anybody_allowed = options.allow_users.is_empty() && options.allow_groups.is_empty();
+    let is_in_an_allowed_group = groups.iter().any(|group| options.allow_groups.contains(group));
+    if !is_anybody_allowed && !is_named_in(&options.allow_users) && !is_in_an_allowed_group {
+        return Some(Objection::NotAllowed);
+    }
+    if let (true, Some(account), Some(shells)) = (options.require_valid_shell, account, facts.shells) {
+        let shell = account.shell.to_string_lossy();
+        // passwd(5): an empty field means /bin/sh.
+        let shell = if shell.is_empty() { "/bin/sh" } else { &*shell };
+        if !valid_shells(shells).any(|valid| valid == shell) {
+            return Some(Objection::Shell(shell.into()));
+        }
+    }
+    None
+}
+
+/// The names in an ftpusers file: one a line, `#` begins a comment.
+fn entries(file: &str) -> impl Iterator<Item = &str> {
+    file.lines().filter_map(|line| line.split('#').next()).map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// The shells in /etc/shells, as getusershell(3) reads it: from the first slash of a line to white space or `#`.
+fn valid_shells(file: &str) -> impl Iterator<Item = &str> {
+    let is_end = |character: char| character == '#' || character.is_whitespace();
+    file.lines().filter_map(move |line| {
+        let line = line.split('#').next()?;
+        let shell = &line[line.find('/')?..];
+        shell.split(is_end).next()
+    })
+}
+
+/// Whether a name may go on to the databases: they cannot be trusted with just anything.
+pub fn is_plausible_name(name: &str) -> bool {
+    let is_length_fine = (1..=256).contains(&name.len());
+    let is_character_fine = |character: char| !character.is_control() && !matches!(character, '/' | ':');
+    is_length_fine && name.chars().all(is_character_fine) && !name.starts_with(['-', '+', '.'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Count;
+
+    fn alice() -> Account {
+        Account {
+            name: "alice".into(),
+            uid: 1001,
+            gid: 1001,
+            groups: vec![1001, 50],
+            home: "/home/alice".into(),
+            shell: "/bin/sh".into(),
+        }
+    }
+
+    fn least(uid: u32) -> Count<0, { u32::MAX }> {
+        Count::new(uid).unwrap()
+    }
+
+    const SHELLS: &str = "# valid shells\n/bin/sh\n/bin/bash # the usual\n";
+
+    /// What speaks against this account, with these options changed.
+    fn against(account: &Account, change: impl FnOnce(&mut LoginOptions)) -> Option<Objection> {
+        let mut options = LoginOptions::default();
+        change(&mut options);
+        let groups = ["alice".to_string(), "staff".to_string()];
+        let facts = Facts {
+            name: &account.name,
+            account: Some(account),
+            groups: &groups,
+            ftpusers: Some("root\nbin # system\n#alice\n"),
+            shells: Some(SHELLS),
+        };
+        objection(&options, &facts)
+    }
+
+    #[test]
+    fn an_ordinary_account_may_try() {
+        assert_eq!(against(&alice(), |_| {}), None);
+    }
+
+    #[test]
+    fn root_may_not_even_where_min_uid_is_zero() {
+        let root = Account { uid: 0, ..alice() };
+        assert_eq!(against(&root, |options| options.min_uid = least(0)), Some(Objection::Root));
+    }
+
+    #[test]
+    fn a_uid_below_the_least_may_not() {
+        let daemon = Account { uid: 999, ..alice() };
+        assert_eq!(against(&daemon, |_| {}), Some(Objection::SystemAccount { uid: 999, least: 1000 }));
+        assert_eq!(against(&daemon, |options| options.min_uid = least(999)), None);
+    }
+
+    #[test]
+    fn ftpusers_is_a_list_of_those_who_may_not() {
+        let bin = Account { name: "bin".into(), ..alice() };
+        assert_eq!(against(&bin, |_| {}), Some(Objection::Ftpusers));
+    }
+
+    #[test]
+    fn ftpusers_holds_for_the_name_as_given_too() {
+        let options = LoginOptions::default();
+        let account = alice();
+        let facts =
+            Facts { name: "al", account: Some(&account), groups: &[], ftpusers: Some("al\n"), shells: None };
+        assert_eq!(objection(&options, &facts), Some(Objection::Ftpusers));
+    }
+
+    #[test]
+    fn a_shell_must_be_listed_unless_that_is_switched_off() {
+        let hers = |shell: &str| Account { shell: shell.into(), ..alice() };
+        let denied = Some(Objection::Shell("/usr/sbin/nologin".into()));
+        assert_eq!(against(&hers("/usr/sbin/nologin"), |_| {}), denied);
+        assert_eq!(against(&hers("/usr/sbin/nologin"), |options| options.require_valid_shell = false), None);
+        assert_eq!(against(&hers("/bin/bash"), |_| {}), None);
+        assert_eq!(against(&hers(""), |_| {}), None);
+    }
+
+    #[test]
+    fn without_a_file_of_shells_every_shell_is_valid() {
+        let account = Account { shell: "/odd".into(), ..alice() };
+        let facts =
+            Facts { name: "alice", account: Some(&account), groups: &[], ftpusers: None, shells: None };
+        assert_eq!(objection(&LoginOptions::default(), &facts), None);
+    }
+
+    #[test]
+    fn rejecting_wins_over_allowing() {
+        let both = |options: &mut LoginOptions| {
+            options.allow_users = vec!["alice".into()];
+            options.reject_users = vec!["alice".into()];
+        };
+        assert_eq!(against(&alice(), both), Some(Objection::RejectedUser));
+        let by_group = |options: &mut LoginOptions| {
+            options.allow_users = vec!["alice".into()];
+            options.reject_groups = vec!["staff".into()];
+        };
+        assert_eq!(against(&alice(), by_group), Some(Objection::RejectedGroup("staff".into())));
+    }
+
+    #[test]
+    fn one_list_of_the_allowed_shuts_out_all_others() {
+        let users = |options: &mut LoginOptions| options.allow_users = vec!["bob".into()];
+        assert_eq!(against(&alice(), users), Some(Objection::NotAllowed));
+        let groups = |options: &mut LoginOptions| {
+            options.allow_users = vec!["bob".into()];
+            options.allow_groups = vec!["staff".into()];
+        };
+        assert_eq!(against(&alice(), groups), None);
+    }
+
+    #[test]
+    fn a_name_without_an_account_is_checked_by_name() {
+        let options = LoginOptions { reject_users: vec!["ghost".into()], ..LoginOptions::default() };
+        let facts =
+            |name| Facts { name, account: None, groups: &[], ftpusers: Some("eve"), shells: Some(SHELLS) };
+        assert_eq!(objection(&options, &facts("ghost")), Some(Objection::RejectedUser));
+        assert_eq!(objection(&options, &facts("eve")), Some(Objection::Ftpusers));
+        assert_eq!(objection(&options, &facts("mallory")), None);
+    }
+
+    #[test]
+    fn names_that_databases_choke_on_are_not_plausible() {
+        let long = "x".repeat(257);
+        for name in ["", "a\0b", "a\nb", "../x", "a/b", "a:b", "-x", "+", long.as_str()] {
+            assert!(!is_plausible_name(name), "{name:?}");
+        }
+        for name in ["alice", "DOMAIN\\alice", "alice@example.org", "jürgen", "a b", "_www", "x$"] {
+            assert!(is_plausible_name(name), "{name:?}");
+        }
+    }
+}
