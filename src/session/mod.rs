@@ -1,1 +1,7 @@
 //! PROCESS session.
+
+pub mod authorize;
+pub mod error;
+pub mod files;
+mod temporary;
+pub mod upload;

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod packet;
 pub mod privileges;
 pub mod process;
+pub mod status;
 
 use std::fmt;
 use std::io;

@@ -1,0 +1,262 @@
+//! The only door to the file system: every name is opened here, through the descriptor of the client's root.
+//!
+//! openat2(2) with RESOLVE_IN_ROOT keeps `..`, absolute and racing symbolic links inside, chroot or not. What is
+//! not an open goes to the parent directory, opened so, with the last component alone. Each method asks
+//! `authorize` first. Uploads are in `upload`, listings in `listing`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::NixPath;
+use nix::errno::Errno;
+use nix::fcntl::{self, OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::{self, Mode};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+use nix::unistd::{self, AccessFlags, UnlinkatFlags};
+
+use super::authorize::{Operation, authorize};
+use super::error::Error;
+use crate::config::Permissions;
+use crate::protocol::path::FtpPath;
+use crate::system::status::{self, Kind, Look, Status};
+
+/// How often a lookup is repeated that a rename elsewhere on the machine has disturbed (EAGAIN of openat2).
+const ATTEMPTS: u32 = 32;
+
+/// The client's part of the file system.
+pub struct Files {
+    root: OwnedFd,
+    permissions: Permissions,
+    /// /proc/self/fd, opened before chroot; a way to name an unnamed file on kernels before 6.10.
+    descriptors: Option<OwnedFd>,
+}
+
+/// A regular file, open for reading.
+pub struct Opened {
+    /// The file, at its beginning.
+    pub file: OwnedFd,
+    /// Its size in bytes when it was opened.
+    pub size: u64,
+}
+
+/// /proc/self/fd, for `Files::new`. To be called in the session process itself, before chroot.
+pub fn descriptor_directory() -> Option<OwnedFd> {
+    fcntl::open("/proc/self/fd", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()
+}
+
+impl Files {
+    /// What is below `root`, with these permission letters. The umask is that of the process.
+    pub fn new(root: OwnedFd, permissions: Permissions, descriptors: Option<OwnedFd>) -> Files {
+        Files { root, permissions, descriptors }
+    }
+
+    /// The letters this session has.
+    pub fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    /// Whether this may be the working directory (CWD).
+    pub fn enter(&self, path: &FtpPath) -> Result<(), Error> {
+        self.authorize(Operation::Enter, path)?;
+        let directory = self.open_directory_path(path)?;
+        Ok(unistd::faccessat(directory, c".", AccessFlags::X_OK, fcntl::AtFlags::empty())?)
+    }
+
+    /// Opens a regular file for reading (RETR). Anything else is refused at once; nothing here waits for a FIFO.
+    pub fn open(&self, path: &FtpPath) -> Result<Opened, Error> {
+        self.authorize(Operation::Read, path)?;
+        let file =
+            self.resolve(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, Mode::empty())?;
+        let status = regular(file.as_fd())?;
+        Ok(Opened { file, size: status.size })
+    }
+
+    /// The facts of what the name stands for, behind symbolic links (SIZE, MDTM).
+    pub fn status(&self, path: &FtpPath) -> Result<Status, Error> {
+        self.authorize(Operation::Describe, path)?;
+        self.look(path, Look { follow: true, created: false })
+    }
+
+    /// Makes a directory with all rights that the umask leaves (MKD).
+    pub fn make_directory(&self, path: &FtpPath) -> Result<(), Error> {
+        self.authorize(Operation::MakeDirectory, path)?;
+        let (parent, name) = self.parent(path)?.ok_or(Error::Exists)?;
+        Ok(stat::mkdirat(parent, name, Mode::from_bits_truncate(0o777))?)
+    }
+
+    /// Removes an empty directory (RMD).
+    pub fn remove_directory(&self, path: &FtpPath) -> Result<(), Error> {
+        self.authorize(Operation::RemoveDirectory, path)?;
+        let (parent, name) = self.parent(path)?.ok_or(Error::Denied)?;
+        Ok(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir)?)
+    }
+
+    /// Removes a file, or a symbolic link itself (DELE).
+    pub fn remove_file(&self, path: &FtpPath) -> Result<(), Error> {
+        self.authorize(Operation::RemoveFile, path)?;
+        let (parent, name) = self.parent(path)?.ok_or(Error::IsADirectory)?;
+        Ok(unistd::unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    /// Whether there is something that could be given another name (RNFR).
+    pub fn renamable(&self, path: &FtpPath) -> Result<(), Error> {
+        self.authorize(Operation::Rename, path)?;
+        self.look(path, Look::default()).map(drop)
+    }
+
+    /// Gives a file or directory another name (RNTO). What had that name before is replaced, as rename(2) does.
+    pub fn rename(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Error> {
+        self.authorize(Operation::Rename, from)?;
+        self.authorize(Operation::Rename, to)?;
+        let (old_parent, old_name) = self.parent(from)?.ok_or(Error::Denied)?;
+        let (new_parent, new_name) = self.parent(to)?.ok_or(Error::Denied)?;
+        fcntl::renameat(old_parent, old_name, new_parent, new_name).map_err(|errno| match errno {
+            Errno::EINVAL => Error::IntoItself,
+            other => Error::from(other),
+        })
+    }
+
+    /// Changes the mode of a file or directory (SITE CHMOD). Only the nine permission bits can be set; a
+    /// directory that hands its group down goes on doing so.
+    pub fn set_mode(&self, path: &FtpPath, mode: u32) -> Result<(), Error> {
+        self.authorize(Operation::SetMode, path)?;
+        let object = self.resolve(path, OFlag::O_PATH, Mode::empty())?;
+        let status = status::status_of(object.as_fd())?;
+        let mode = mode & 0o777
+            | match status.kind {
+                Kind::Directory => status.mode & 0o2000,
+                Kind::File => 0,
+                Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {
+                    return Err(Error::NotAFile);
+                }
+            };
+        match status::set_mode_of(object.as_fd(), mode) {
+            Ok(()) => return Ok(()),
+            // Before Linux 6.6, or where a filter does not know the call yet.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let object = match self.resolve(path, OFlag::O_RDONLY | flags, Mode::empty()) {
+            Err(Error::Denied) => self.resolve(path, OFlag::O_WRONLY | flags, Mode::empty())?,
+            other => other?,
+        };
+        Ok(stat::fchmod(object, Mode::from_bits_truncate(mode))?)
+    }
+
+    /// Changes the time of modification, in seconds since 1970 UTC (MFMT).
+    pub fn set_modified(&self, path: &FtpPath, seconds: i64) -> Result<(), Error> {
+        self.authorize(Operation::SetModified, path)?;
+        let object = self.resolve(path, OFlag::O_PATH, Mode::empty())?;
+        Ok(status::set_modified_of(object.as_fd(), seconds)?)
+    }
+
+    /// How many bytes this user could still write below this directory (ALLO). A quota may leave less.
+    pub fn free_space(&self, path: &FtpPath) -> Result<u64, Error> {
+        self.authorize(Operation::Store, path)?;
+        let system = fstatvfs(self.resolve(path, OFlag::O_PATH, Mode::empty())?)?;
+        Ok(u64::from(system.blocks_available()).saturating_mul(u64::from(system.fragment_size())))
+    }
+
+    pub(super) fn authorize(&self, operation: Operation, object: &FtpPath) -> Result<(), Error> {
+        authorize(self.permissions, operation, object)
+    }
+
+    /// The facts of a name, without asking whether they may be told.
+    pub(super) fn look(&self, path: &FtpPath, look: Look) -> Result<Status, Error> {
+        let flags = if look.follow { OFlag::O_PATH } else { OFlag::O_PATH | OFlag::O_NOFOLLOW };
+        let object = self.resolve(path, flags, Mode::empty())?;
+        Ok(status::status_at(object.as_fd(), c"", look)?)
+    }
+
+    /// A directory, to be read.
+    pub(super) fn open_directory(&self, path: &FtpPath, follow: bool) -> Result<OwnedFd, Error> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK;
+        self.resolve(path, if follow { flags } else { flags | OFlag::O_NOFOLLOW }, Mode::empty())
+    }
+
+    /// A directory, to be used in the *at() calls only: no right to read it is needed.
+    pub(super) fn open_directory_path(&self, path: &FtpPath) -> Result<OwnedFd, Error> {
+        self.resolve(path, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())
+    }
+
+    /// The directory that holds the name, and the name; None for the root.
+    pub(super) fn parent<'p>(&self, path: &'p FtpPath) -> Result<Option<(OwnedFd, &'p [u8])>, Error> {
+        let Some((parent, name)) = path.parent_and_name() else { return Ok(None) };
+        Ok(Some((self.open_directory_path(&parent)?, name)))
+    }
+
+    /// /proc/self/fd, if there is one.
+    pub(super) fn descriptors(&self) -> Option<BorrowedFd<'_>> {
+        self.descriptors.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The same file under a name without symbolic links. The last component need not exist.
+    ///
+    /// Only for names that are opened with O_NOFOLLOW afterwards: between here and there anything may change.
+    pub(super) fn behind_links(&self, path: &FtpPath) -> Result<FtpPath, Error> {
+        let mut links = 0;
+        let mut real = FtpPath::root();
+        let mut rest: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+        while let Some(component) = rest.pop() {
+            let next = real.join(&component).ok_or(Error::NameNotAllowed)?;
+            if component.is_empty() || component == b"." || component == b".." {
+                real = next;
+                continue;
+            }
+            match fcntl::readlinkat(self.open_directory_path(&real)?, &component[..]) {
+                Ok(target) => {
+                    links += 1;
+                    if links > 40 {
+                        return Err(Error::TooManyLinks);
+                    }
+                    let target = std::os::unix::ffi::OsStringExt::into_vec(target);
+                    if target.first() == Some(&b'/') {
+                        real = FtpPath::root();
+                    }
+                    rest.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
+                }
+                Err(Errno::EINVAL) => real = next,
+                Err(Errno::ENOENT) if rest.is_empty() => real = next,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(real)
+    }
+
+    /// Opens a name from the root down. O_CLOEXEC is always set.
+    fn resolve(&self, path: &FtpPath, flags: OFlag, mode: Mode) -> Result<OwnedFd, Error> {
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .mode(mode)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        for _ in 0..ATTEMPTS {
+            match fcntl::openat2(&self.root, path.from_root(), how) {
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Error::Busy)
+    }
+}
+
+/// The facts of a descriptor, if it is a regular file.
+pub(super) fn regular(descriptor: BorrowedFd<'_>) -> Result<Status, Error> {
+    let status = status::status_of(descriptor)?;
+    match status.kind {
+        Kind::File => Ok(status),
+        Kind::Directory => Err(Error::IsADirectory),
+        Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {
+            Err(Error::NotAFile)
+        }
+    }
+}
+
+/// The facts of a name in a directory; a symbolic link is itself.
+pub(super) fn status_in(directory: BorrowedFd<'_>, name: &[u8], look: Look) -> Result<Status, Error> {
+    Ok(name.with_nix_path(|name| status::status_at(directory, name, look))??)
+}
+
+/// Whether nothing can be changed on the file system of this descriptor.
+pub(super) fn read_only(descriptor: BorrowedFd<'_>) -> bool {
+    fstatvfs(descriptor).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
+}

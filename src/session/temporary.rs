@@ -1,0 +1,141 @@
+//! New contents of a file that exists, while they are not whole yet: without a name where the system can, under a
+//! hidden one where it cannot.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{self, AtFlags, OFlag};
+use nix::sys::stat::Mode;
+use nix::unistd::{self, UnlinkatFlags};
+
+use super::error::Error;
+use super::files::Files;
+use super::upload::close;
+use crate::protocol::path::FtpPath;
+
+/// Hidden names that are tried.
+const HIDDEN_NAMES: u32 = 100;
+
+/// How a temporary file gets the name it deserves.
+pub struct Temporary {
+    /// The hidden name it has, if any.
+    hidden: Option<Vec<u8>>,
+    /// For a file without a name: /proc/self/fd, if the kernel does not link by descriptor alone.
+    descriptors: Option<OwnedFd>,
+}
+
+impl Temporary {
+    /// A file in this directory that can be given a name in it, open for reading and writing.
+    pub fn beside(files: &Files, directory: BorrowedFd<'_>) -> Result<(OwnedFd, Temporary), Error> {
+        if let Ok(file) = unnamed(directory) {
+            // "." exists and can never be made, so this asks whether there is a way and never goes it.
+            if unistd::linkat(&file, c"", directory, c".", AtFlags::AT_EMPTY_PATH) == Err(Errno::EEXIST) {
+                return Ok((file, Temporary { hidden: None, descriptors: None }));
+            }
+            if let Some(descriptors) = files.descriptors()
+                && link_by_number(descriptors, &file, directory, b".") == Err(Errno::EEXIST)
+            {
+                let descriptors = Some(descriptors.try_clone_to_owned()?);
+                return Ok((file, Temporary { hidden: None, descriptors }));
+            }
+        }
+        let (file, name) = hidden(directory)?;
+        Ok((file, Temporary { hidden: Some(name), descriptors: None }))
+    }
+
+    /// A file that is never to have a name: in this directory, or wherever else below the root one can be.
+    pub fn anywhere(files: &Files, directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+        if let Ok(file) = nameless(directory) {
+            return Ok(file);
+        }
+        for place in [&b"/"[..], b"/var/tmp", b"/tmp"] {
+            if let Some(path) = FtpPath::root().join(place)
+                && let Ok(directory) = files.open_directory_path(&path)
+                && let Ok(file) = nameless(directory.as_fd())
+            {
+                return Ok(file);
+            }
+        }
+        Err(Error::NoPlaceToReplace)
+    }
+
+    /// Closes the file and lets it take the place of `name`. If that fails, nothing of it stays.
+    pub fn publish(&mut self, file: OwnedFd, directory: BorrowedFd<'_>, name: &[u8]) -> Result<(), Error> {
+        let hidden = match self.hidden.take() {
+            Some(hidden) => hidden,
+            None => self.link(&file, directory)?,
+        };
+        let published =
+            close(file).and_then(|()| Ok(fcntl::renameat(directory, &hidden[..], directory, name)?));
+        if published.is_err() {
+            let _ = unistd::unlinkat(directory, &hidden[..], UnlinkatFlags::NoRemoveDir);
+        }
+        published
+    }
+
+    /// Removes the hidden name, if there is one.
+    pub fn remove(&self, directory: BorrowedFd<'_>) {
+        if let Some(hidden) = &self.hidden {
+            let _ = unistd::unlinkat(directory, &hidden[..], UnlinkatFlags::NoRemoveDir);
+        }
+    }
+
+    fn link(&self, file: &OwnedFd, directory: BorrowedFd<'_>) -> Result<Vec<u8>, Error> {
+        for number in 0..HIDDEN_NAMES {
+            let name = hidden_name(number);
+            let linked = match &self.descriptors {
+                Some(descriptors) => link_by_number(descriptors.as_fd(), file, directory, &name),
+                None => unistd::linkat(file, c"", directory, &name[..], AtFlags::AT_EMPTY_PATH),
+            };
+            match linked {
+                Ok(()) => return Ok(name),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(Error::Exists)
+    }
+}
+
+/// linkat(2) by way of /proc/self/fd, which works without CAP_DAC_READ_SEARCH before Linux 6.10.
+fn link_by_number(
+    descriptors: BorrowedFd<'_>,
+    file: &OwnedFd,
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+) -> nix::Result<()> {
+    let number = file.as_raw_fd().to_string();
+    unistd::linkat(descriptors, number.as_str(), directory, name, AtFlags::AT_SYMLINK_FOLLOW)
+}
+
+fn unnamed(directory: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    fcntl::openat(directory, c".", flags, Mode::from_bits_truncate(0o600))
+}
+
+fn hidden(directory: BorrowedFd<'_>) -> Result<(OwnedFd, Vec<u8>), Error> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    for number in 0..HIDDEN_NAMES {
+        let name = hidden_name(number);
+        match fcntl::openat(directory, &name[..], flags, Mode::from_bits_truncate(0o600)) {
+            Ok(file) => return Ok((file, name)),
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(Error::Exists)
+}
+
+fn nameless(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    if let Ok(file) = unnamed(directory) {
+        return Ok(file);
+    }
+    let (file, name) = hidden(directory)?;
+    unistd::unlinkat(directory, &name[..], UnlinkatFlags::NoRemoveDir)?;
+    Ok(file)
+}
+
+/// A name that no other process of this machine is likely to use now; that it is free is tested by creating it.
+fn hidden_name(number: u32) -> Vec<u8> {
+    format!(".ftpd-{}-{number}.part", std::process::id()).into_bytes()
+}

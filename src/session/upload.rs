@@ -1,0 +1,311 @@
+//! A file on its way in: from the first byte to the moment it counts.
+//!
+//! A new name is written as it comes, so that a cut upload can be resumed. What exists is left alone until the new
+//! contents are whole: they wait in a file without a name in the same directory, which then takes the old one's
+//! place. Where that would be noticed (another owner, more links, attributes) or cannot be, they are copied into
+//! the old file at the end. REST and APPE write in place, behind a lock.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{self, AtFlags, FallocateFlags, FcntlArg, OFlag};
+use nix::sys::stat::{self, Mode};
+use nix::unistd::{self, Gid, UnlinkatFlags, Whence};
+
+use super::authorize::Operation;
+use super::error::Error;
+use super::files::{self, Files};
+use super::temporary::Temporary;
+use crate::protocol::path::FtpPath;
+use crate::system::status::{self, Kind, Look, Status};
+
+/// Names that STOU tries.
+const UNIQUE_NAMES: u32 = 1000;
+
+/// How an upload begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// STOR: the file will have these contents and no others.
+    New,
+    /// REST and STOR: what comes is written from this byte on, and ends the file.
+    Resume(u64),
+    /// APPE: what comes is written behind the end.
+    Append,
+    /// STOU: under a name that nothing has yet, made of this one.
+    Unique,
+}
+
+/// A file that is being written. If it is dropped, it is abandoned.
+pub struct Upload {
+    /// Where the bytes go; None once the upload is over.
+    file: Option<OwnedFd>,
+    path: FtpPath,
+    directory: OwnedFd,
+    name: Vec<u8>,
+    way: Way,
+}
+
+/// What happens at the end.
+enum Way {
+    /// The file is new and bears its name already.
+    Fresh,
+    /// The file is written where it is; `cut`: it ends where the upload ends.
+    InPlace { cut: bool },
+    /// The temporary file takes the place of `old`.
+    Replace { old: OwnedFd, temporary: Temporary, mode: Mode },
+    /// The contents of the temporary file are copied into `old`.
+    Copy { old: OwnedFd },
+}
+
+impl Files {
+    /// Begins an upload. The right to write is proved here, before any data connection is made.
+    pub fn upload(&self, path: &FtpPath, start: Start) -> Result<Upload, Error> {
+        self.authorize(if start == Start::Append { Operation::Append } else { Operation::Store }, path)?;
+        if start == Start::Unique {
+            return Upload::unique(self, path);
+        }
+        let (directory, name) = self.parent(path)?.ok_or(Error::IsADirectory)?;
+        match create(directory.as_fd(), name) {
+            Ok(file) if matches!(start, Start::Resume(1..)) => {
+                drop(file);
+                let _ = unistd::unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir);
+                Err(Error::BeyondEnd)
+            }
+            Ok(file) => Ok(Upload::fresh(file, path.clone(), directory, name)),
+            Err(Error::Exists) => {
+                let status = files::status_in(directory.as_fd(), name, Look::default())?;
+                if status.kind != Kind::Symlink {
+                    return Upload::existing(self, path, directory, name, start);
+                }
+                let real = self.behind_links(path)?;
+                let (directory, name) = self.parent(&real)?.ok_or(Error::IsADirectory)?;
+                match create(directory.as_fd(), name) {
+                    Ok(file) => Ok(Upload::fresh(file, path.clone(), directory, name)),
+                    Err(Error::Exists) => Upload::existing(self, path, directory, name, start),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Upload {
+    /// Where the bytes go. The position of this descriptor is where the next one belongs.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_ref().expect("the file is taken by `finish` alone, which consumes the upload").as_fd()
+    }
+
+    /// The name as the client said it, or the one that STOU found.
+    pub fn path(&self) -> &FtpPath {
+        &self.path
+    }
+
+    /// Every byte has been written: makes the upload count. An error means that it does not.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        match &mut self.way {
+            Way::Fresh => {
+                still_there(file.as_fd())?;
+                close(file)
+            }
+            Way::InPlace { cut } => {
+                still_there(file.as_fd())?;
+                if *cut {
+                    unistd::ftruncate(&file, unistd::lseek(&file, 0, Whence::SeekCur)?)?;
+                }
+                close(file)
+            }
+            Way::Replace { old, temporary, mode } => {
+                stat::fchmod(&file, *mode)?;
+                let copy = file.try_clone()?;
+                match temporary.publish(file, self.directory.as_fd(), &self.name) {
+                    Ok(()) => Ok(()),
+                    Err(error @ (Error::NoSpace | Error::QuotaExceeded | Error::Local(_))) => Err(error),
+                    // The name cannot be replaced after all (it is a mount point, say): its contents can.
+                    Err(_) => copy_into(copy, old),
+                }
+            }
+            Way::Copy { old } => copy_into(file, old),
+        }
+    }
+
+    /// The upload was cut. What was there before stays; of a new file, what came is kept for resuming.
+    pub fn abandon(self) {}
+
+    fn fresh(file: OwnedFd, path: FtpPath, directory: OwnedFd, name: &[u8]) -> Upload {
+        // Nobody can hold a lock on a file this young; without locks the file system is no worse off.
+        let _ = lock(file.as_fd());
+        Upload { file: Some(file), path, directory, name: name.to_vec(), way: Way::Fresh }
+    }
+
+    /// The name has a file already.
+    fn existing(
+        files: &Files,
+        path: &FtpPath,
+        directory: OwnedFd,
+        name: &[u8],
+        start: Start,
+    ) -> Result<Upload, Error> {
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let old = match files::status_in(directory.as_fd(), name, Look::default())?.kind {
+            Kind::File => fcntl::openat(&directory, name, flags, Mode::empty())?,
+            Kind::Directory => return Err(Error::IsADirectory),
+            Kind::Symlink => return Err(Error::Busy),
+            Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {
+                return Err(Error::NotAFile);
+            }
+        };
+        let status = files::regular(old.as_fd())?;
+        lock(old.as_fd())?;
+        let offset = match start {
+            Start::Append => status.size,
+            Start::Resume(offset @ 1..) => offset,
+            Start::New | Start::Resume(0) | Start::Unique => {
+                return Upload::replacing(files, path, directory, name, old, &status);
+            }
+        };
+        if offset > status.size {
+            return Err(Error::BeyondEnd);
+        }
+        unistd::lseek(&old, i64::try_from(offset).map_err(|_| Error::BeyondEnd)?, Whence::SeekSet)?;
+        let way = Way::InPlace { cut: start != Start::Append };
+        Ok(Upload { file: Some(old), path: path.clone(), directory, name: name.to_vec(), way })
+    }
+
+    fn replacing(
+        files: &Files,
+        path: &FtpPath,
+        directory: OwnedFd,
+        name: &[u8],
+        old: OwnedFd,
+        status: &Status,
+    ) -> Result<Upload, Error> {
+        // The lock was a question: writers in place must not be disturbed, while of two that replace, each is whole.
+        unlock(old.as_fd());
+        let name = name.to_vec();
+        let alone = status.links == 1 && !status::has_attributes(old.as_fd()).unwrap_or(true);
+        if alone && let Ok((file, temporary)) = Temporary::beside(files, directory.as_fd()) {
+            if takes_owner(file.as_fd(), status) {
+                let mode = Mode::from_bits_truncate(status.mode & 0o777);
+                let way = Way::Replace { old, temporary, mode };
+                return Ok(Upload { file: Some(file), path: path.clone(), directory, name, way });
+            }
+            temporary.remove(directory.as_fd());
+        }
+        let file = Temporary::anywhere(files, directory.as_fd())?;
+        Ok(Upload { file: Some(file), path: path.clone(), directory, name, way: Way::Copy { old } })
+    }
+
+    /// `name`, `name.1`, `name.2` and so on: the first that can be created.
+    fn unique(files: &Files, path: &FtpPath) -> Result<Upload, Error> {
+        let (parent, name) = path.parent_and_name().ok_or(Error::IsADirectory)?;
+        let directory = files.open_directory_path(&parent)?;
+        for number in 0..UNIQUE_NAMES {
+            let mut unique = name.to_vec();
+            if number > 0 {
+                unique.extend_from_slice(format!(".{number}").as_bytes());
+            }
+            let path = parent.join(&unique).ok_or(Error::NameNotAllowed)?;
+            match create(directory.as_fd(), &unique) {
+                Ok(file) => return Ok(Upload::fresh(file, path, directory, &unique)),
+                Err(Error::Exists) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Exists)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let file = self.file.take();
+        match (&self.way, file) {
+            (Way::Replace { temporary, .. }, _) => temporary.remove(self.directory.as_fd()),
+            (Way::Fresh, Some(file)) => {
+                // Nothing came: an empty file helps nobody to resume.
+                let Ok(status) = status::status_of(file.as_fd()) else { return };
+                let named = files::status_in(self.directory.as_fd(), &self.name, Look::default());
+                if status.size == 0 && named.is_ok_and(|named| named.inode == status.inode) {
+                    let _ = unistd::unlinkat(&self.directory, &self.name[..], UnlinkatFlags::NoRemoveDir);
+                }
+            }
+            (Way::Fresh | Way::InPlace { .. } | Way::Copy { .. }, _) => {}
+        }
+    }
+}
+
+/// Creates a file that nothing has the name of yet.
+fn create(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Error> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(fcntl::openat(directory, name, flags, Mode::from_bits_truncate(0o666))?)
+}
+
+/// Whether a new file belongs to whom the old one does, or could be made to.
+fn takes_owner(new: BorrowedFd<'_>, old: &Status) -> bool {
+    let Ok(status) = status::status_of(new) else { return false };
+    status.uid == old.uid
+        && (status.gid == old.gid || unistd::fchown(new, None, Some(Gid::from_raw(old.gid))).is_ok())
+}
+
+/// A file without a name any more is of no use to anybody: it was removed or replaced meanwhile.
+fn still_there(file: BorrowedFd<'_>) -> Result<(), Error> {
+    if status::status_of(file)?.links == 0 { Err(Error::Replaced) } else { Ok(()) }
+}
+
+/// Gives the old file the contents of the spooled one. Room for them is reserved first.
+fn copy_into(spooled: OwnedFd, old: &OwnedFd) -> Result<(), Error> {
+    still_there(old.as_fd())?;
+    lock(old.as_fd())?;
+    let mut spooled = File::from(spooled);
+    let size = i64::try_from(spooled.seek(SeekFrom::End(0))?).map_err(|_| Error::TooLarge)?;
+    if size > 0 {
+        match fcntl::fallocate(old, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
+            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    spooled.seek(SeekFrom::Start(0))?;
+    let mut target = File::from(old.try_clone()?);
+    target.seek(SeekFrom::Start(0))?;
+    std::io::copy(&mut spooled, &mut target)?;
+    unistd::ftruncate(&target, size)?;
+    // Each close(2) of a descriptor makes the file system tell what it could not write.
+    close(target.into())
+}
+
+/// Takes the lock of a writer for this open file. Busy: somebody else has it.
+fn lock(file: BorrowedFd<'_>) -> Result<(), Error> {
+    match fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&lock_of(libc::F_WRLCK))) {
+        // A file system without locks is used without.
+        Ok(_) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(Error::Busy),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn unlock(file: BorrowedFd<'_>) {
+    let _ = fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&lock_of(libc::F_UNLCK)));
+}
+
+/// The whole file, however long it becomes.
+fn lock_of(kind: libc::c_int) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+/// close(2), with what it says: network file systems and quotas tell here what they could not write.
+pub(super) fn close(file: OwnedFd) -> Result<(), Error> {
+    match unistd::close(file) {
+        Ok(()) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
