@@ -89,7 +89,7 @@ fn allowed(access: Access) -> BitFlags<AccessFs> {
 }
 
 fn enforce(ruleset: RulesetCreated) -> Result<Protection, RulesetError> {
-    let status = ruleset.set_no_new_privs(false).restrict_self()?;
+    let status = ruleset.no_new_privs(false).restrict_self()?;
     Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => Protection::Full,
         RulesetStatus::PartiallyEnforced => Protection::Partial,

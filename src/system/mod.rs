@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod capabilities;
 pub mod empty_root;
+mod filter;
 pub mod inherited;
 pub mod landlock;
 pub mod limits;
@@ -10,6 +11,7 @@ pub mod memory;
 pub mod packet;
 pub mod privileges;
 pub mod process;
+pub mod seccomp;
 pub mod status;
 
 use std::fmt;

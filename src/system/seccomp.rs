@@ -1,0 +1,329 @@
+//! What a frontend and a session may ask of the kernel, as seccomp(2) filters: compiled once, loaded in each child.
+//!
+//! The frontend has a list of what it may do; a call that is forbidden to it for a reason ends it, the rest fails
+//! with EPERM, which a C library survives. The session has a list of what it may not do: it lives among its user's
+//! files, and new ways to read a file must not break it. Filters come last: they forbid what makes the other walls.
+
+use std::io;
+
+use libc::c_long;
+use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+
+use super::filter::{Table, Verdict};
+use super::landlock::Access;
+use super::{Doing, Failure};
+
+/// The filters of all processes that serve a client.
+#[derive(Debug)]
+pub struct Filters {
+    frontend: BpfProgram,
+    reader: BpfProgram,
+    writer: BpfProgram,
+}
+
+impl Filters {
+    /// Makes the filters: for the supervisor, before it forks.
+    pub fn compile() -> Result<Filters, Failure> {
+        let compile = || -> Result<Filters, seccompiler::BackendError> {
+            Ok(Filters {
+                frontend: frontend()?.compile(),
+                reader: session(Access::Read)?.compile(),
+                writer: session(Access::Write)?.compile(),
+            })
+        };
+        compile().map_err(io::Error::other).doing(|| "compiling the seccomp filters".into())
+    }
+
+    /// From here on this process is a frontend: it can use the sockets that it has, and no others.
+    pub fn confine_frontend(&self) -> Result<(), Failure> {
+        load(&self.frontend)
+    }
+
+    /// From here on this process is a session: it can use files and TCP, and change nothing about itself.
+    pub fn confine_session(&self, access: Access) -> Result<(), Failure> {
+        load(match access {
+            Access::Read => &self.reader,
+            Access::Write => &self.writer,
+        })
+    }
+}
+
+fn load(program: &BpfProgram) -> Result<(), Failure> {
+    seccompiler::apply_filter(program).map_err(io::Error::other).doing(|| "loading the seccomp filter".into())
+}
+
+fn frontend() -> Result<Table, seccompiler::BackendError> {
+    let refused = Verdict::Refuse(libc::EPERM);
+    let mut table = Table::new(refused);
+    table.always(NEVER, Verdict::Kill);
+    table.always(NOT_IN_A_FRONTEND, Verdict::Kill);
+    // abort(3) tries these and copes without; a frontend of the same uid must be out of reach.
+    table.always(SIGNALS, refused);
+    table.always(FRONTEND, Verdict::Allow);
+    table.when(libc::SYS_mmap, vec![without(2, libc::PROT_EXEC)?], Verdict::Allow, refused);
+    table.when(libc::SYS_mprotect, vec![without(1, libc::PROT_EXEC)?], Verdict::Allow, refused);
+    table.when(libc::SYS_prctl, vec![equal(0, libc::PR_SET_NAME)?], Verdict::Allow, refused);
+    table.when(libc::SYS_fcntl, any(1, DESCRIPTOR_FLAGS)?, Verdict::Allow, refused);
+    table.when(libc::SYS_ioctl, any(1, SOCKET_IOCTLS)?, Verdict::Allow, refused);
+    let mut options = vec![equal(1, libc::IPPROTO_TCP)?];
+    for &option in SOCKET_OPTIONS {
+        options.push(SeccompRule::new(vec![is(1, libc::SOL_SOCKET)?, is(2, option)?])?);
+    }
+    table.when(libc::SYS_setsockopt, options, Verdict::Allow, refused);
+    Ok(table)
+}
+
+fn session(access: Access) -> Result<Table, seccompiler::BackendError> {
+    let refused = Verdict::Refuse(libc::EPERM);
+    let mut table = Table::new(Verdict::Allow);
+    table.always(NEVER, refused);
+    table.always(SIGNALS, refused);
+    // The C library tries clone(2) instead, and that is refused.
+    table.always(&[libc::SYS_clone3], Verdict::Refuse(libc::ENOSYS));
+    table.when(libc::SYS_mmap, vec![without(2, libc::PROT_EXEC)?], Verdict::Allow, refused);
+    table.when(libc::SYS_mprotect, vec![without(1, libc::PROT_EXEC)?], Verdict::Allow, refused);
+    table.when(libc::SYS_prctl, any(0, HARMLESS_PRCTLS)?, Verdict::Allow, refused);
+    table.when(libc::SYS_ioctl, any(1, SESSION_IOCTLS)?, Verdict::Allow, refused);
+    let tcp = [libc::AF_INET, libc::AF_INET6].map(|family| {
+        let stream = SeccompCondition::new(
+            1,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::MaskedEq(SOCKET_TYPE),
+            libc::SOCK_STREAM as u64,
+        )?;
+        SeccompRule::new(vec![is(0, family)?, stream])
+    });
+    let tcp = tcp.into_iter().collect::<Result<_, _>>()?;
+    table.when(libc::SYS_socket, tcp, Verdict::Allow, Verdict::Refuse(libc::EAFNOSUPPORT));
+    for &(call, mode) in CHMOD {
+        table.when(call, vec![without(mode, libc::S_ISUID as i32)?], Verdict::Allow, refused);
+    }
+    if access == Access::Read {
+        let read_only = Verdict::Refuse(libc::EACCES);
+        table.always(CHANGES, read_only);
+        for &(call, flags) in OPEN {
+            let reads =
+                SeccompCondition::new(flags, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(WRITES), 0)?;
+            table.when(call, vec![SeccompRule::new(vec![reads])?], Verdict::Allow, read_only);
+        }
+    }
+    Ok(table)
+}
+
+/// Argument number `argument`, 32 bits of it, has this value.
+fn is(argument: u8, value: i32) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value as u32))
+}
+
+fn equal(argument: u8, value: i32) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![is(argument, value)?])
+}
+
+/// One of these values.
+fn any(argument: u8, values: &[i32]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    values.iter().map(|&value| equal(argument, value)).collect()
+}
+
+/// None of these bits.
+fn without(argument: u8, bits: i32) -> Result<SeccompRule, seccompiler::BackendError> {
+    let mask = SeccompCmpOp::MaskedEq(u64::from(bits as u32));
+    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, mask, 0)?])
+}
+
+/// Since Linux 6.6; the number is the same on every architecture.
+const FCHMODAT2: c_long = 452;
+
+/// The crate has no name for it on aarch64.
+const RENAMEAT: c_long = if cfg!(target_arch = "aarch64") { 38 } else { 264 };
+
+/// sock_type_mask of socket(2): the type without SOCK_CLOEXEC and SOCK_NONBLOCK.
+const SOCKET_TYPE: u64 = 0xf;
+
+/// Flags of open(2) that make it more than reading.
+const WRITES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | O_TMPFILE) as u64;
+/// The bit of O_TMPFILE that is not O_DIRECTORY.
+const O_TMPFILE: i32 = libc::O_TMPFILE & !libc::O_DIRECTORY;
+
+/// All that a frontend does to the kernel, TLS included.
+#[rustfmt::skip]
+const FRONTEND: &[c_long] = &[
+    // Its sockets.
+    libc::SYS_read, libc::SYS_readv, libc::SYS_recvfrom, libc::SYS_recvmsg,
+    libc::SYS_write, libc::SYS_writev, libc::SYS_sendto, libc::SYS_sendmsg,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+    libc::SYS_ppoll, libc::SYS_shutdown, libc::SYS_close, libc::SYS_close_range,
+    libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_getsockopt,
+    // Its memory.
+    libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise,
+    // Its clock and its dice.
+    libc::SYS_clock_gettime, libc::SYS_clock_nanosleep, libc::SYS_gettimeofday, libc::SYS_getrandom,
+    // Itself, as the C library and Rust's own keep house.
+    libc::SYS_futex, libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall, libc::SYS_sched_yield, libc::SYS_getpid, libc::SYS_getppid, libc::SYS_gettid,
+    libc::SYS_exit, libc::SYS_exit_group,
+];
+
+/// What both have no business with; most of it needs a privilege too.
+#[rustfmt::skip]
+const NEVER: &[c_long] = &[
+    // Other programs and processes.
+    libc::SYS_execve, libc::SYS_execveat, libc::SYS_clone,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+    libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_process_madvise,
+    libc::SYS_process_mrelease, libc::SYS_kcmp, libc::SYS_pidfd_open, libc::SYS_pidfd_getfd,
+    libc::SYS_move_pages, libc::SYS_migrate_pages,
+    // Another identity, another view of the system.
+    libc::SYS_setuid, libc::SYS_setgid, libc::SYS_setreuid, libc::SYS_setregid, libc::SYS_setresuid,
+    libc::SYS_setresgid, libc::SYS_setfsuid, libc::SYS_setfsgid, libc::SYS_setgroups, libc::SYS_capset,
+    libc::SYS_unshare, libc::SYS_setns, libc::SYS_chroot, libc::SYS_pivot_root, libc::SYS_personality,
+    // Mounts.
+    libc::SYS_mount, libc::SYS_umount2, libc::SYS_move_mount, libc::SYS_open_tree, libc::SYS_fsopen,
+    libc::SYS_fsconfig, libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr,
+    libc::SYS_quotactl, libc::SYS_quotactl_fd, libc::SYS_swapon, libc::SYS_swapoff,
+    // Files by other ways than names, and special files.
+    libc::SYS_open_by_handle_at, libc::SYS_name_to_handle_at, libc::SYS_mknodat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mknod,
+    libc::SYS_fanotify_init, libc::SYS_fanotify_mark, libc::SYS_memfd_create, libc::SYS_memfd_secret,
+    // Keys.
+    libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key,
+    // Parts of the kernel with much room for mistakes.
+    libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd, libc::SYS_seccomp,
+    libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self,
+    libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register,
+    libc::SYS_io_setup, libc::SYS_io_submit, libc::SYS_io_cancel, libc::SYS_io_getevents, libc::SYS_io_destroy,
+    libc::SYS_vmsplice, libc::SYS_remap_file_pages, libc::SYS_pkey_mprotect,
+    libc::SYS_mbind, libc::SYS_set_mempolicy, libc::SYS_get_mempolicy,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
+    libc::SYS_shmget, libc::SYS_shmat, libc::SYS_shmctl, libc::SYS_shmdt,
+    libc::SYS_semget, libc::SYS_semop, libc::SYS_semctl, libc::SYS_semtimedop,
+    libc::SYS_msgget, libc::SYS_msgsnd, libc::SYS_msgrcv, libc::SYS_msgctl,
+    libc::SYS_mq_open, libc::SYS_mq_unlink, libc::SYS_socketpair,
+    // The machine.
+    libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load,
+    libc::SYS_reboot, libc::SYS_acct, libc::SYS_syslog, libc::SYS_vhangup,
+    libc::SYS_sethostname, libc::SYS_setdomainname,
+    libc::SYS_clock_settime, libc::SYS_settimeofday, libc::SYS_adjtimex, libc::SYS_clock_adjtime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_kexec_file_load,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+];
+
+/// Every way to a signal for somebody else.
+#[rustfmt::skip]
+const SIGNALS: &[c_long] = &[
+    libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_pidfd_send_signal,
+];
+
+/// Files, connections and children: a frontend that asks for one has been taken over.
+#[rustfmt::skip]
+const NOT_IN_A_FRONTEND: &[c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_openat, libc::SYS_openat2, libc::SYS_truncate, libc::SYS_mkdirat, libc::SYS_unlinkat,
+    libc::SYS_renameat2, libc::SYS_linkat, libc::SYS_symlinkat, libc::SYS_fchmodat, libc::SYS_fchownat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_creat,
+    libc::SYS_socket, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4, libc::SYS_connect,
+];
+
+/// fcntl(2) without signals, locks and leases.
+const DESCRIPTOR_FLAGS: &[i32] =
+    &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD_CLOEXEC];
+
+/// How much is waiting, whether it is urgent, and whether to wait for it.
+const SOCKET_IOCTLS: &[i32] =
+    &[libc::FIONREAD as i32, libc::FIONBIO as i32, libc::TIOCOUTQ as i32, SIOCATMARK];
+
+/// The same, is this a terminal, and files that share their blocks. Above all not TIOCSTI.
+const SESSION_IOCTLS: &[i32] = &[
+    libc::FIONREAD as i32,
+    libc::FIONBIO as i32,
+    libc::TIOCOUTQ as i32,
+    SIOCATMARK,
+    libc::TCGETS as i32,
+    libc::FICLONE as i32,
+    libc::FICLONERANGE as i32,
+];
+
+/// asm-generic/sockios.h.
+const SIOCATMARK: i32 = 0x8905;
+
+/// socket(7) without packet filters, devices, marks and priorities.
+const SOCKET_OPTIONS: &[i32] = &[
+    libc::SO_KEEPALIVE,
+    libc::SO_LINGER,
+    libc::SO_OOBINLINE,
+    libc::SO_RCVBUF,
+    libc::SO_RCVTIMEO,
+    libc::SO_SNDBUF,
+    libc::SO_SNDTIMEO,
+];
+
+/// prctl(2): names. Whether it is dumpable, and who gets a signal when, is settled.
+const HARMLESS_PRCTLS: &[i32] = &[libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_VMA];
+
+/// Calls that set a mode, and which of their arguments it is: nobody's file becomes set-user-id.
+const CHMOD: &[(c_long, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (FCHMODAT2, 2),
+];
+
+/// Calls that open a file, and which of their arguments are the flags. openat2(2) hides them in memory: there,
+/// Landlock says no.
+const OPEN: &[(c_long, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1),
+    (libc::SYS_openat, 2),
+];
+
+/// Calls that change what is stored. Landlock says no to some of them a second time, but knows no modes and times.
+#[rustfmt::skip]
+const CHANGES: &[c_long] = &[
+    libc::SYS_mkdirat, libc::SYS_unlinkat, RENAMEAT, libc::SYS_renameat2,
+    libc::SYS_linkat, libc::SYS_symlinkat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate,
+    libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat,
+    libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr,
+    libc::SYS_removexattr, libc::SYS_lremovexattr, libc::SYS_fremovexattr,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_symlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_creat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+];
