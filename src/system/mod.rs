@@ -9,10 +9,14 @@ pub mod landlock;
 pub mod limits;
 pub mod memory;
 pub mod packet;
+pub mod poll;
 pub mod privileges;
 pub mod process;
 pub mod seccomp;
+pub mod signals;
+pub mod socket;
 pub mod status;
+pub mod title;
 
 use std::fmt;
 use std::io;

@@ -114,6 +114,19 @@ pub fn drop_to(account: &Account, drop: &Drop<'_>) -> Result<Dropped, Failure> {
     Ok(Dropped { uid: account.uid, gid: account.gid })
 }
 
+/// From here on, and until `drop_to`, files are seen with the eyes of this account, while the privileges to become it
+/// are still there. Without root this process is the account already.
+pub fn look_through(account: &Account) -> Result<(), Failure> {
+    refuse_impossible(account)?;
+    if unistd::geteuid().is_root() {
+        let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
+        unistd::setgroups(&groups).doing(|| format!("setgroups for {}", account.name))?;
+        unistd::setfsgid(Gid::from_raw(account.gid));
+        unistd::setfsuid(Uid::from_raw(account.uid));
+    }
+    Ok(())
+}
+
 /// Joins a new, empty session keyring, so that what the parent's holds cannot be reached from here on. For a worker,
 /// before it asks PAM; kernels and containers without keys are content without.
 pub fn new_session_keyring() -> Result<(), Failure> {
