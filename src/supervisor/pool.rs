@@ -1,0 +1,276 @@
+//! The workers: forked ahead, handed a client each, and buried when every process of their connection is gone.
+//!
+//! A worker and all of its children hold the write end of one life pipe. Its end of file is the only thing that frees
+//! a slot, so a slot is freed once, whoever of them died first and however.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+use nix::unistd::{Pid, pipe2};
+
+use super::limits::AddressKey;
+use crate::ipc::link::Link;
+use crate::ipc::messages::{SupervisorLink, ToWorker, WorkerLink};
+use crate::system::process::{Forked, fork, reap, signal};
+use crate::system::{Doing, Failure};
+
+/// Not more spare workers than this are forked in one turn of the loop, so that clients who are there are served first.
+const LARGEST_BATCH: usize = 32;
+
+/// After a spare worker died by itself, the next is forked this much later, and twice that each time it happens again.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// Names a slot for as long as it is occupied; a stale one finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotId {
+    index: u32,
+    generation: u32,
+}
+
+/// What of a slot an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The worker has sent a message, or has died.
+    Link,
+    /// Every process of the connection is gone.
+    Life,
+}
+
+/// Tokens of events: the highest bits tell slots from everything else.
+const SLOT_BIT: u64 = 1 << 63;
+const LIFE_BIT: u64 = 1 << 62;
+
+impl SlotId {
+    fn token(self, part: Part) -> u64 {
+        let life = if part == Part::Life { LIFE_BIT } else { 0 };
+        SLOT_BIT | life | u64::from(self.generation & 0x3fff_ffff) << 32 | u64::from(self.index)
+    }
+
+    /// The slot that an event is about, if it is about one.
+    pub fn of_token(token: u64) -> Option<(SlotId, Part)> {
+        if token & SLOT_BIT == 0 {
+            return None;
+        }
+        let part = if token & LIFE_BIT == 0 { Part::Link } else { Part::Life };
+        let generation = (token >> 32) as u32 & 0x3fff_ffff;
+        Some((SlotId { index: token as u32, generation }, part))
+    }
+}
+
+/// A worker's connection.
+pub struct Serving {
+    pub peer: SocketAddr,
+    pub address: AddressKey,
+    /// None before the login.
+    pub user: Option<String>,
+}
+
+/// A worker and what belongs to it.
+pub struct Slot {
+    pid: Pid,
+    link: WorkerLink,
+    life: OwnedFd,
+    /// pidfds of the worker's children, to end them when the worker cannot.
+    children: Vec<OwnedFd>,
+    /// None: spare.
+    pub serving: Option<Serving>,
+    retired: bool,
+}
+
+/// What a new worker takes with it, beside the memory it inherits.
+pub struct Newborn {
+    pub link: SupervisorLink,
+    pub life: OwnedFd,
+    pub supervisor: Pid,
+}
+
+/// A slot that has become free.
+pub struct Buried {
+    pub pid: Pid,
+    pub serving: Option<Serving>,
+    pub status: WaitStatus,
+}
+
+/// All workers.
+pub struct Pool {
+    slots: Vec<(u32, Option<Slot>)>,
+    free: Vec<u32>,
+    spare: Vec<SlotId>,
+    batch: usize,
+    backoff: Duration,
+    not_before: Option<Instant>,
+}
+
+impl Pool {
+    pub fn new() -> Pool {
+        Pool {
+            slots: Vec::new(),
+            free: Vec::new(),
+            spare: Vec::new(),
+            batch: 1,
+            backoff: FIRST_BACKOFF,
+            not_before: None,
+        }
+    }
+
+    /// How many workers wait for a client.
+    pub fn spare(&self) -> usize {
+        self.spare.len()
+    }
+
+    /// How many slots are occupied, by spare workers and serving ones.
+    pub fn occupied(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// All occupied slots.
+    pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut().filter_map(|(_, slot)| slot.as_mut())
+    }
+
+    pub fn get_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
+        let (generation, slot) = self.slots.get_mut(id.index as usize)?;
+        if *generation != id.generation {
+            return None;
+        }
+        slot.as_mut()
+    }
+
+    /// When spare workers may be forked again, if that is not now.
+    pub fn not_before(&self) -> Option<Instant> {
+        self.not_before
+    }
+
+    /// How many spare workers to fork in this turn: more each turn while clients come faster than they are made.
+    pub fn wanted(&mut self, spare_workers: usize, now: Instant) -> usize {
+        if self.not_before.is_some_and(|moment| now < moment) {
+            return 0;
+        }
+        self.not_before = None;
+        let missing = spare_workers.saturating_sub(self.spare.len());
+        let wanted = missing.min(self.batch);
+        self.batch = if missing > wanted { (self.batch * 2).min(LARGEST_BATCH) } else { 1 };
+        wanted
+    }
+
+    /// Forks a spare worker, which runs `worker` and never returns.
+    pub fn spawn(&mut self, epoll: &Epoll, worker: impl FnOnce(Newborn)) -> Result<SlotId, Failure> {
+        let (ours, theirs) = Link::pair().doing(|| "make the link of a worker".into())?;
+        let (life, held) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).doing(|| "make the life pipe of a worker".into())?;
+        let supervisor = nix::unistd::getpid();
+        let child = match fork()? {
+            Forked::Child => {
+                worker(Newborn { link: theirs, life: held, supervisor });
+                unreachable!("a worker ends its process")
+            }
+            Forked::Parent(child) => child,
+        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push((0, None));
+            (self.slots.len() - 1) as u32
+        });
+        let (generation, slot) = &mut self.slots[index as usize];
+        *generation = (*generation + 1) & 0x3fff_ffff;
+        let id = SlotId { index, generation: *generation };
+        let occupant =
+            Slot { pid: child.pid(), link: ours, life, children: Vec::new(), serving: None, retired: false };
+        epoll
+            .add(&occupant.link, EpollEvent::new(EpollFlags::EPOLLIN, id.token(Part::Link)))
+            .and_then(|()| {
+                epoll.add(&occupant.life, EpollEvent::new(EpollFlags::EPOLLIN, id.token(Part::Life)))
+            })
+            .doing(|| "watch a worker".into())?;
+        *slot = Some(occupant);
+        self.spare.push(id);
+        Ok(id)
+    }
+
+    /// Hands a client to a spare worker. None: there is no spare worker left.
+    pub fn serve(
+        &mut self,
+        serving: Serving,
+        message: &ToWorker,
+        client: BorrowedFd<'_>,
+    ) -> Result<SlotId, Serving> {
+        while let Some(id) = self.spare.pop() {
+            let Some(slot) = self.get_mut(id) else { continue };
+            // A worker that died meanwhile is found out here; its life pipe buries it.
+            if slot.link.send_with(message, client).is_ok() {
+                slot.serving = Some(serving);
+                self.backoff = FIRST_BACKOFF;
+                return Ok(id);
+            }
+        }
+        Err(serving)
+    }
+
+    /// Spare workers go, since they have an old configuration or the daemon stops. They end with their links.
+    pub fn retire_spare(&mut self, epoll: &Epoll) {
+        for id in std::mem::take(&mut self.spare) {
+            if let Some(slot) = self.get_mut(id) {
+                slot.retired = true;
+                let _ = slot.link.send(&ToWorker::End);
+                let _ = epoll.delete(&slot.link);
+            }
+        }
+    }
+
+    /// Every process of this slot is gone: reaps the worker and frees the slot.
+    pub fn bury(&mut self, id: SlotId) -> Option<Buried> {
+        self.get_mut(id)?;
+        let slot = self.slots[id.index as usize].1.take()?;
+        self.free.push(id.index);
+        self.spare.retain(|spare| *spare != id);
+        // Descriptors leave the epoll set when they are closed: nobody else holds these ends.
+        let status = reap(slot.pid);
+        let ended_well = slot.retired || slot.serving.is_some();
+        if !ended_well {
+            self.not_before = Some(Instant::now() + self.backoff);
+            self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
+        }
+        Some(Buried { pid: slot.pid, serving: slot.serving, status })
+    }
+}
+
+impl Slot {
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The link to the worker.
+    pub fn link(&self) -> &WorkerLink {
+        &self.link
+    }
+
+    /// Remembers a child of the worker.
+    pub fn add_child(&mut self, pidfd: OwnedFd) {
+        self.children.push(pidfd);
+    }
+
+    /// Ends the children of a worker that is gone: one that is stopped would not see that its link has ended.
+    pub fn end_children(&self) {
+        for child in &self.children {
+            let _ = signal(child.as_fd(), Signal::SIGKILL);
+        }
+    }
+
+    /// Ends every process of the connection, whatever they do.
+    pub fn kill(&self) {
+        let _ = nix::sys::signal::kill(self.pid, Signal::SIGKILL);
+        self.end_children();
+    }
+}
+
+/// The descriptors that a worker keeps, of those its birth gave it.
+impl Newborn {
+    pub fn descriptors(&self) -> [i32; 2] {
+        [self.link.as_fd().as_raw_fd(), self.life.as_raw_fd()]
+    }
+}
