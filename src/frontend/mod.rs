@@ -1,1 +1,117 @@
-//! PROCESS frontend.
+//! PROCESS frontend: speaks FTP with a client who has not logged in.
+//!
+//! *Runs as*    the system user of `frontend-user`, chrooted to a directory that is empty and removed, with seccomp; one
+//!              for each client, forked before its client came.
+//! *Reads*      THE CLIENT, and its worker's verdicts.
+//! *May*        read and write the one control connection; ask the worker whether a password is right.
+//! *Never*      opens a file or a socket, learns a secret of the daemon, sees another client.
+//! *Ends when*  the client is logged in (his session goes on with the connection), leaves, or takes too long.
+
+mod connection;
+mod verbs;
+
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ipc::link::Error;
+use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, ToFrontend};
+use crate::protocol::command::Command;
+use crate::protocol::reply::{Code, Reply};
+use crate::protocol::verb::{Entry, State, dispatch};
+
+use connection::{Connection, Heard};
+
+/// Commands that mean nothing, or nothing before login, until the client is taken for something else than an FTP client.
+const MAX_NONSENSE: u32 = 20;
+
+/// First words of HTTP and its like: a browser was tricked into sending them, and the commands in the body behind.
+const FOREIGN_VERBS: &[&str] =
+    &["GET", "POST", "PUT", "HEAD", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// What a frontend remembers of its client.
+pub struct Frontend {
+    worker: LoginLink,
+    connection: Connection,
+    entries: &'static [Entry],
+    user: Option<String>,
+    deadline: Instant,
+    nonsense: u32,
+}
+
+impl State for Frontend {}
+
+/// Waits for a client and speaks to him until he is logged in or gone. `entries` are all verbs there are.
+pub fn run(worker: LoginLink, config: &Config, entries: &'static [Entry]) -> Exit {
+    let connection = match worker.receive() {
+        Ok(Some((ToFrontend::Serve { .. }, Some(client)))) => Connection::new(client),
+        Ok(_) => return Exit::Served,
+        Err(_) => return Exit::PeerGone,
+    };
+    let deadline = Instant::now() + config.login.login_timeout.duration();
+    let mut frontend = Frontend { worker, connection, entries, user: None, deadline, nonsense: 0 };
+    frontend.connection.send(&Reply::lines(Code::Ready, config.server.banner.lines()));
+    match frontend.converse() {
+        Ok(why) => match frontend.worker.send(&FromFrontend::Left { why }) {
+            Ok(()) => Exit::Served,
+            Err(_) => Exit::PeerGone,
+        },
+        Err(exit) => exit,
+    }
+}
+
+impl Frontend {
+    /// Obeys a line at a time. The client's further lines stay in the socket: they may be for his session.
+    fn converse(&mut self) -> Result<Leaving, Exit> {
+        loop {
+            match self.connection.hear(&self.worker, self.deadline) {
+                Heard::Line(line) => {
+                    let command = Command::parse(&line);
+                    if FOREIGN_VERBS.contains(&command.verb.as_str()) {
+                        return Ok(Leaving::Abuse);
+                    }
+                    let reply = self.obey(&command);
+                    self.connection.send(&reply);
+                    if reply.closes() {
+                        return Ok(if command.verb == "QUIT" {
+                            Leaving::Quit
+                        } else {
+                            Leaving::TooManyFailures
+                        });
+                    }
+                }
+                Heard::TooLong => self.connection.send(&Reply::new(Code::Unrecognized, "Line too long.")),
+                Heard::Vanished => return Ok(Leaving::Vanished),
+                Heard::Nothing => {
+                    self.connection.send(&Reply::new(Code::NotAvailable, "Login timed out."));
+                    return Ok(Leaving::LoginTimeout);
+                }
+                Heard::Worker => match self.worker.receive() {
+                    Ok(Some((ToFrontend::Finish, None))) => {
+                        self.connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
+                        return Ok(Leaving::Stopping);
+                    }
+                    // A verdict that nobody asked for, or no worker.
+                    Ok(_) | Err(Error::Broken | Error::System(_)) => return Err(Exit::PeerGone),
+                },
+            }
+            if self.nonsense > MAX_NONSENSE {
+                self.connection.send(&Reply::new(Code::NotAvailable, "This is not FTP."));
+                return Ok(Leaving::Abuse);
+            }
+        }
+    }
+
+    fn obey(&mut self, command: &Command) -> Reply {
+        if verbs::VERBS.iter().any(|verb| verb.name == command.verb) {
+            return dispatch(verbs::VERBS, self, command).unwrap_or_else(|refusal| refusal);
+        }
+        self.nonsense += 1;
+        let known = self.entries.iter().any(|entry| entry.name == command.verb);
+        if known {
+            Reply::new(Code::NotLoggedIn, "Log in with USER and PASS first.")
+        } else {
+            Reply::new(Code::Unrecognized, format!("{}: command not understood.", command.verb))
+        }
+    }
+}

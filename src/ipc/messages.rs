@@ -96,8 +96,8 @@ values! {
         Child,
         /// Somebody proved to be this user: may he have one more session?
         MayLogIn { user: String },
-        /// A login failed (counts against the client's address).
-        LoginFailed { user: String },
+        /// The user who was admitted got no session after all.
+        NotLoggedIn,
     }
 
     /// Worker → frontend.
@@ -140,8 +140,8 @@ values! {
     enum FromSession {
         /// Privileges are dropped, the home directory is there, the client has been greeted.
         Ready,
-        /// There will be no session. `why` is for the log.
-        NotReady { why: String },
+        /// There will be no session. `why` is for the log, `text` for the client (empty: he is told nothing more).
+        NotReady { why: String, text: String },
         /// What is this user called?
         UserName { uid: u32 },
         /// What is this group called?

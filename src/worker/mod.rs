@@ -1,6 +1,79 @@
-//! PROCESS worker.
+//! PROCESS worker: serves one client, by deciding; others speak with him.
+//!
+//! *Runs as*    root with few capabilities (or whoever started the daemon); one for each client, forked before he came.
+//! *Reads*      the supervisor, its frontend, its session; PAM, the user database, the file of virtual users.
+//! *May*        decide logins, become no one, fork the session, bind the ftp-data port, write the log.
+//! *Never*      imports `protocol`: root could not parse FTP if it wanted to. Never serves a second client.
+//! *Ends when*  the client is gone and the PAM session is closed, or the supervisor is gone.
 
+mod accounting;
+mod dialogue;
+mod favours;
+mod inheritance;
 mod login;
 mod pam;
 mod policy;
+mod processes;
+mod serve;
 pub(crate) mod virtual_users;
+mod watch;
+
+pub use inheritance::Inheritance;
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use nix::unistd::Pid;
+
+use crate::exit::Exit;
+use crate::ipc::messages::{SupervisorLink, ToWorker};
+use crate::log;
+use crate::supervisor::Newborn;
+use crate::system::title;
+
+/// The client, as the supervisor accepted him.
+pub struct Client {
+    /// Counts the clients of this daemon.
+    pub id: u64,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    /// The control connection. The worker never reads from it; the kernel's view of it tells who has fallen silent.
+    pub control: OwnedFd,
+}
+
+/// A worker: what it was born with and has made since.
+struct Worker<'a> {
+    inheritance: &'a Inheritance,
+    supervisor: SupervisorLink,
+    /// Open as long as any process of this connection lives.
+    life: OwnedFd,
+    pid: Pid,
+}
+
+/// The life of a worker, from the fork to the end of its process.
+pub fn run(newborn: Newborn, inheritance: &Inheritance) -> ! {
+    title::set("ftpd: spare");
+    let exit = match processes::settle(newborn, inheritance) {
+        Ok((worker, frontend)) => worker.wait_for_client(frontend),
+        Err(failure) => {
+            log::error(&failure);
+            Exit::Failed
+        }
+    };
+    exit.now()
+}
+
+impl Worker<'_> {
+    fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
+        match self.supervisor.receive() {
+            Ok(Some((ToWorker::Serve { id, peer, local, listener: _ }, Some(control)))) => {
+                title::set("ftpd: worker");
+                log::set_prefix(peer.to_string());
+                self.serve(Client { id, peer, local, control }, frontend)
+            }
+            // Retired, or the supervisor is gone: the frontend sees that its link has ended.
+            Ok(Some((ToWorker::End | ToWorker::Finish, _)) | None) => Exit::Served,
+            Ok(Some((ToWorker::Admitted(_) | ToWorker::Serve { .. }, _))) | Err(_) => Exit::PeerGone,
+        }
+    }
+}

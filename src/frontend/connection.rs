@@ -1,0 +1,117 @@
+//! The control connection before login. Lines are looked at with MSG_PEEK and taken from the socket one at a time, so
+//! that nothing behind the line that logs somebody in is lost to his session.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use crate::ipc::messages::LoginLink;
+use crate::protocol::line::{LineBuffer, TooLong};
+use crate::protocol::reply::Reply;
+use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
+
+/// The longest line, in bytes without its end.
+const LINE_LIMIT: usize = 4096;
+
+/// How long a client may leave replies unread.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+
+/// What there is to do.
+pub enum Heard {
+    /// The client sent a line.
+    Line(Vec<u8>),
+    /// The client sent a line over the limit, which was skipped.
+    TooLong,
+    /// The client is gone.
+    Vanished,
+    /// The worker has a message, or is gone.
+    Worker,
+    /// The deadline is reached.
+    Nothing,
+}
+
+/// A client.
+pub struct Connection {
+    socket: OwnedFd,
+    lines: LineBuffer,
+    broken: bool,
+}
+
+impl Connection {
+    /// The control connection, which must not block.
+    pub fn new(socket: OwnedFd) -> Connection {
+        Connection { socket, lines: LineBuffer::new(LINE_LIMIT), broken: false }
+    }
+
+    /// Waits for a line of the client or a message of the worker.
+    pub fn hear(&mut self, worker: &LoginLink, deadline: Instant) -> Heard {
+        loop {
+            let watched = [(self.socket.as_fd(), PollFlags::POLLIN), (worker.as_fd(), PollFlags::POLLIN)];
+            let Ok([client, message]) = wait(watched, Some(deadline)) else { return Heard::Vanished };
+            if !message.is_empty() {
+                return Heard::Worker;
+            }
+            if client.is_empty() {
+                return Heard::Nothing;
+            }
+            if !self.read() {
+                return Heard::Vanished;
+            }
+            match self.lines.take() {
+                Some(Ok(line)) => return Heard::Line(line),
+                Some(Err(TooLong)) => return Heard::TooLong,
+                None => {}
+            }
+        }
+    }
+
+    /// Waits for the worker's answer. False: the client went away meanwhile.
+    pub fn await_worker(&mut self, worker: &LoginLink) -> bool {
+        let watched = [(self.socket.as_fd(), CLIENT_GONE), (worker.as_fd(), PollFlags::POLLIN)];
+        matches!(wait(watched, None), Ok([_, message]) if !message.is_empty())
+    }
+
+    /// Takes bytes from the socket, but nothing behind the end of a line. False: there will be none.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 2048];
+        let raw = self.socket.as_raw_fd();
+        let seen = match recv(raw, &mut buffer, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => return false,
+            Ok(seen) => seen,
+            Err(Errno::EAGAIN | Errno::EINTR) => return true,
+            Err(_) => return false,
+        };
+        let taken = self.lines.feed(&buffer[..seen]);
+        let received = recv(raw, &mut buffer[..taken], MsgFlags::MSG_DONTWAIT);
+        crate::system::memory::wipe(&mut buffer[..seen]);
+        let answers = self.lines.telnet_answers();
+        if !answers.is_empty() {
+            self.write(&answers);
+        }
+        received == Ok(taken)
+    }
+
+    /// Sends a reply. That it cannot be sent shows when the next line is read.
+    pub fn send(&mut self, reply: &Reply) {
+        let mut bytes = Vec::with_capacity(128);
+        reply.encode(&mut bytes);
+        self.write(&bytes);
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) {
+        let deadline = Instant::now() + SEND_LIMIT;
+        while !bytes.is_empty() && !self.broken {
+            match send(self.socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    let ready = wait([(self.socket.as_fd(), PollFlags::POLLOUT)], Some(deadline));
+                    self.broken = !matches!(ready, Ok([ready]) if !ready.is_empty());
+                }
+                Err(_) => self.broken = true,
+            }
+        }
+    }
+}

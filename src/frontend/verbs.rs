@@ -1,0 +1,116 @@
+//! The verbs that mean something before login.
+
+use crate::exit::Exit;
+use crate::frontend::Frontend;
+use crate::ipc::messages::{FromFrontend, Leaving, Password, ToFrontend};
+use crate::protocol::reply::{Code, Reply};
+use crate::protocol::verb::{self, Access, Outcome, Run, Verb};
+
+const fn row(
+    name: &'static str,
+    run: Run<Frontend>,
+    help: &'static str,
+    rfc: &'static str,
+) -> Verb<Frontend> {
+    Verb {
+        name,
+        run,
+        access: Access::Anybody,
+        permission: None,
+        help,
+        rfc,
+        feature: None,
+        during_transfer: false,
+    }
+}
+
+/// The table. Every other verb is answered 530 or 500.
+pub const VERBS: &[Verb<Frontend>] = &[
+    row("USER", Run::Text(user), "USER <name>: say who you are", "959 4.1.1"),
+    row("PASS", Run::OptionalText(pass), "PASS <password>: prove it", "959 4.1.1"),
+    row("ACCT", Run::OptionalText(acct), "ACCT <account>: not needed", "959 4.1.1"),
+    row("QUIT", Run::Bare(quit), "QUIT: leave", "959 4.1.1"),
+    row("BYE", Run::Bare(quit), "BYE: another name of QUIT", ""),
+    row("NOOP", Run::Bare(noop), "NOOP: do nothing", "959 4.1.3"),
+    row("SYST", Run::Bare(syst), "SYST: say what system this is", "959 4.1.3"),
+    row("FEAT", Run::Bare(feat), "FEAT: list the extensions of this server", "2389 3"),
+    row("HELP", Run::OptionalText(help), "HELP [<command>]: explain the commands", "959 4.1.3"),
+    row("OPTS UTF8", Run::OptionalText(opts_utf8), "OPTS UTF8 ON: names are UTF-8", "2640"),
+    row("STAT", Run::Bare(stat), "STAT: say how things are", "959 4.1.3"),
+];
+
+fn user(frontend: &mut Frontend, name: &[u8]) -> Outcome {
+    frontend.user = Some(String::from_utf8_lossy(name).into_owned());
+    Ok(Reply::new(Code::NeedPassword, "Password required."))
+}
+
+/// One question, one answer. A module of PAM may ask more: then the reply is 331 and the next PASS answers.
+fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
+    let Some(user) = frontend.user.clone() else {
+        return Ok(Reply::new(Code::BadSequence, "Log in with USER first."));
+    };
+    let attempt = FromFrontend::Attempt { user, password: Password::new(password.to_vec()) };
+    if frontend.worker.send(&attempt).is_err() {
+        Exit::PeerGone.now();
+    }
+    if !frontend.connection.await_worker(&frontend.worker) {
+        let _ = frontend.worker.send(&FromFrontend::Left { why: Leaving::Vanished });
+        Exit::Served.now();
+    }
+    let Ok(Some((verdict, None))) = frontend.worker.receive() else { Exit::PeerGone.now() };
+    match verdict {
+        // The session has the connection now and greets the client itself.
+        ToFrontend::Granted => Exit::Served.now(),
+        ToFrontend::Ask { texts, prompt } => Ok(with_texts(Code::NeedPassword, texts, &prompt)),
+        ToFrontend::Denied { texts } => {
+            frontend.user = None;
+            Ok(with_texts(Code::NotLoggedIn, texts, "Login incorrect."))
+        }
+        ToFrontend::Enough { texts } => {
+            Ok(with_texts(Code::NotLoggedIn, texts, "Login incorrect. Goodbye.").and_close())
+        }
+        ToFrontend::Finish => {
+            frontend.connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
+            let _ = frontend.worker.send(&FromFrontend::Left { why: Leaving::Stopping });
+            Exit::Served.now()
+        }
+        ToFrontend::Serve { .. } => Exit::PeerGone.now(),
+    }
+}
+
+fn with_texts(code: Code, mut texts: Vec<String>, last: &str) -> Reply {
+    texts.push(last.to_owned());
+    Reply::lines(code, texts)
+}
+
+fn acct(_: &mut Frontend, _: &[u8]) -> Outcome {
+    Ok(Reply::new(Code::Superfluous, "No account is needed."))
+}
+
+fn quit(_: &mut Frontend) -> Outcome {
+    Ok(Reply::new(Code::Closing, "Goodbye.").and_close())
+}
+
+fn noop(_: &mut Frontend) -> Outcome {
+    Ok(Reply::new(Code::Ok, "Done."))
+}
+
+fn syst(_: &mut Frontend) -> Outcome {
+    Ok(Reply::new(Code::SystemType, "UNIX Type: L8"))
+}
+
+fn feat(frontend: &mut Frontend) -> Outcome {
+    Ok(verb::features(frontend.entries, None))
+}
+
+fn help(frontend: &mut Frontend, topic: &[u8]) -> Outcome {
+    Ok(verb::help(frontend.entries, topic))
+}
+
+fn opts_utf8(_: &mut Frontend, _: &[u8]) -> Outcome {
+    Ok(Reply::new(Code::Ok, "Names are always UTF-8."))
+}
+
+fn stat(_: &mut Frontend) -> Outcome {
+    Ok(Reply::lines(Code::SystemStatus, ["Status:", " Not logged in.", "End of status."]))
+}

@@ -1,0 +1,99 @@
+//! What a session tells becomes lines of the log.
+
+use crate::ipc::messages::{Direction, Event, Leaving, Outcome};
+use crate::log::{self, quoted};
+
+/// How many bytes went each way, over all transfers of a session.
+#[derive(Debug, Default)]
+pub struct Totals {
+    files: u64,
+    sent: u64,
+    received: u64,
+}
+
+/// Writes the line of an event, if it has one.
+pub fn record(event: &Event, totals: &mut Totals, commands: bool) {
+    match event {
+        Event::Command { verb, argument, code } => {
+            if commands {
+                log::info(format_args!("{} {} {code}", quoted(verb.as_bytes()), quoted(argument)));
+            }
+        }
+        Event::TransferBegan { .. } | Event::Progress { .. } => {}
+        Event::Transferred { direction, path, bytes, micros, outcome } => {
+            totals.add(*direction, *bytes);
+            log::info(format_args!(
+                "{} {} completed={} bytes={bytes} seconds={:.3}{}",
+                name_of(*direction),
+                quoted(path),
+                u8::from(*outcome == Outcome::Complete),
+                *micros as f64 / 1e6,
+                ending(*outcome),
+            ));
+        }
+        Event::Removed { path } => log::info(format_args!("removed {}", quoted(path))),
+        Event::Renamed { from, to } => log::info(format_args!("renamed {} to {}", quoted(from), quoted(to))),
+        Event::DirectoryMade { path } => log::info(format_args!("made directory {}", quoted(path))),
+        Event::DirectoryRemoved { path } => log::info(format_args!("removed directory {}", quoted(path))),
+        Event::ModeChanged { path, mode } => {
+            log::info(format_args!("changed the mode of {} to {mode:04o}", quoted(path)));
+        }
+        Event::TimeChanged { path } => log::info(format_args!("changed the time of {}", quoted(path))),
+        Event::Refused { operation, path, why } => {
+            let operation = quoted(operation.as_bytes());
+            log::notice(format_args!("refused {operation} {}: {}", quoted(path), quoted(why.as_bytes())));
+        }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, direction: Direction, bytes: u64) {
+        match direction {
+            Direction::Out => {
+                self.files += 1;
+                self.sent += bytes;
+            }
+            Direction::In => {
+                self.files += 1;
+                self.received += bytes;
+            }
+            Direction::Listing => {}
+        }
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "files={} sent={} received={}", self.files, self.sent, self.received)
+    }
+}
+
+fn name_of(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Out => "RETR",
+        Direction::In => "STOR",
+        Direction::Listing => "LIST",
+    }
+}
+
+fn ending(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Complete => "",
+        Outcome::Aborted => " (aborted by the client)",
+        Outcome::CutShort => " (connection broken)",
+        Outcome::Failed => " (file system refused)",
+    }
+}
+
+/// Why a client is no longer served, for the line that closes his session.
+pub fn reason(why: Leaving) -> &'static str {
+    match why {
+        Leaving::Quit => "quit",
+        Leaving::Vanished => "connection closed by the client",
+        Leaving::Idle => "idle for too long",
+        Leaving::LoginTimeout => "did not log in in time",
+        Leaving::TooManyFailures => "too many failed logins",
+        Leaving::Stopping => "the daemon is stopping",
+        Leaving::Abuse => "does not speak FTP",
+    }
+}

@@ -1,0 +1,104 @@
+//! The worker's talk with its frontend while a login is decided: PAM may ask more than the password.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::pam::Conversation;
+use crate::ipc::messages::{
+    FromFrontend, FrontendLink, Leaving, Password, SupervisorLink, ToFrontend, ToWorker,
+};
+use crate::system::poll::{PollFlags, wait};
+
+/// What the worker hears from either side.
+pub enum Heard {
+    /// The client tries to log in.
+    Attempt { user: String, password: Password },
+    /// The frontend is done with the client.
+    Left(Leaving),
+    /// The supervisor has answered `MayLogIn`.
+    Admitted(bool),
+    /// The daemon is stopping.
+    Finish,
+    /// End now: asked for by the supervisor, or because somebody at the other end of a link is gone.
+    End,
+    /// The deadline is reached.
+    Nothing,
+}
+
+/// Both ends of the talk.
+pub struct Dialogue<'a> {
+    pub frontend: &'a FrontendLink,
+    pub supervisor: &'a SupervisorLink,
+    /// Until when the login must be done.
+    pub deadline: Instant,
+    /// Whose login PAM is deciding.
+    user: String,
+    /// What ended PAM's conversation, to be dealt with when PAM has returned.
+    interrupted_by: Option<Heard>,
+}
+
+impl<'a> Dialogue<'a> {
+    pub fn new(
+        frontend: &'a FrontendLink,
+        supervisor: &'a SupervisorLink,
+        deadline: Instant,
+    ) -> Dialogue<'a> {
+        Dialogue { frontend, supervisor, deadline, user: String::new(), interrupted_by: None }
+    }
+
+    /// Whose login is decided from here on.
+    pub fn begin(&mut self, user: &str) {
+        self.user = user.to_owned();
+    }
+
+    /// What came in the middle of PAM's conversation and was not its answer.
+    pub fn take_interruption(&mut self) -> Option<Heard> {
+        self.interrupted_by.take()
+    }
+
+    /// Waits for either side, until `until`.
+    pub fn hear(&self, until: Instant) -> Heard {
+        let watched =
+            [(self.supervisor.as_fd(), PollFlags::POLLIN), (self.frontend.as_fd(), PollFlags::POLLIN)];
+        let Ok([supervisor, frontend]) = wait(watched, Some(until)) else { return Heard::End };
+        if !supervisor.is_empty() {
+            return match self.supervisor.receive() {
+                Ok(Some((ToWorker::Admitted(admitted), None))) => Heard::Admitted(admitted),
+                Ok(Some((ToWorker::Finish, None))) => Heard::Finish,
+                Ok(Some((ToWorker::End, None)) | None) => Heard::End,
+                Ok(Some((
+                    ToWorker::Serve { .. } | ToWorker::Admitted(_) | ToWorker::Finish | ToWorker::End,
+                    _,
+                )))
+                | Err(_) => Heard::End,
+            };
+        }
+        if !frontend.is_empty() {
+            return match self.frontend.receive() {
+                Ok(Some((FromFrontend::Attempt { user, password }, None))) => {
+                    Heard::Attempt { user, password }
+                }
+                Ok(Some((FromFrontend::Left { why }, None))) => Heard::Left(why),
+                Ok(None) => Heard::Left(Leaving::Vanished),
+                Ok(Some((FromFrontend::Attempt { .. } | FromFrontend::Left { .. }, Some(_)))) | Err(_) => {
+                    Heard::End
+                }
+            };
+        }
+        Heard::Nothing
+    }
+}
+
+impl Conversation for Dialogue<'_> {
+    /// `331 <prompt>`; the next PASS of the same user is the answer. Anything else ends the conversation.
+    fn ask(&mut self, texts: Vec<String>, prompt: &str) -> Option<Password> {
+        self.frontend.send(&ToFrontend::Ask { texts, prompt: prompt.to_owned() }).ok()?;
+        match self.hear(self.deadline) {
+            Heard::Attempt { user, password } if user == self.user => Some(password),
+            other => {
+                self.interrupted_by = Some(other);
+                None
+            }
+        }
+    }
+}

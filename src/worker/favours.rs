@@ -1,0 +1,48 @@
+//! The few things that a session may ask for because only root can do them.
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+use super::Client;
+use crate::ipc::link::Error;
+use crate::ipc::messages::{SessionLink, ToSession};
+use crate::system::{accounts, socket};
+
+/// The port that active data connections come from (RFC 959 5.2, ftp-data).
+const FTP_DATA_PORT: u16 = 20;
+
+/// Ports below this belong to services; nobody gets a connection of ours to them.
+const FIRST_ORDINARY_PORT: u16 = 1024;
+
+/// What this uid is called, or nothing.
+pub fn user_name(link: &SessionLink, uid: u32) -> Result<(), Error> {
+    link.send(&ToSession::Name { name: accounts::user_name(uid).unwrap_or_default() })
+}
+
+/// What this gid is called, or nothing.
+pub fn group_name(link: &SessionLink, gid: u32) -> Result<(), Error> {
+    link.send(&ToSession::Name { name: accounts::group_name(gid).unwrap_or_default() })
+}
+
+/// A connection from the ftp-data port to a port of this client's own address. The session says which port and no more:
+/// it cannot have a connection to anybody else.
+pub fn data_socket(link: &SessionLink, client: &Client, port: u16) -> Result<(), Error> {
+    if port < FIRST_ORDINARY_PORT {
+        return link.send(&ToSession::NoDataSocket { errno: libc::EACCES as u32 });
+    }
+    let local = SocketAddr::new(client.local.ip(), FTP_DATA_PORT);
+    let peer = with_port(client.peer, port);
+    match socket::connect_from(local, peer) {
+        Ok(connection) => link.send_with(&ToSession::DataSocket, connection.as_fd()),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EIO) as u32;
+            link.send(&ToSession::NoDataSocket { errno })
+        }
+    }
+}
+
+/// Keeps the scope of a link-local address, which belongs to it.
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}

@@ -1,0 +1,62 @@
+//! What every worker inherits from the supervisor, made once for each configuration and not secret.
+
+use std::os::fd::OwnedFd;
+
+use crate::config::Config;
+use crate::log;
+use crate::system::empty_root::EmptyRoot;
+use crate::system::privileges::Account;
+use crate::system::process::DescriptorLimit;
+use crate::system::seccomp::Filters;
+use crate::system::{Doing, Failure, accounts};
+
+/// Ready-made parts: what can be prepared before a client comes is not done while he waits.
+pub struct Inheritance {
+    /// The configuration new workers serve by.
+    pub config: Config,
+    pub(super) filters: Filters,
+    pub(super) empty_root: EmptyRoot,
+    pub(super) null: OwnedFd,
+    pub(super) frontend_account: Account,
+    pub(super) descriptors: DescriptorLimit,
+}
+
+/// The account of the frontends where the configured one does not exist.
+const NOBODY: &str = "nobody";
+
+impl Inheritance {
+    /// Compiles filters, finds the frontend's account, makes its empty root.
+    pub fn prepare(config: Config, descriptors: DescriptorLimit) -> Result<Inheritance, Failure> {
+        let frontend_account = frontend_account(&config)?;
+        Ok(Inheritance {
+            filters: Filters::compile()?,
+            empty_root: EmptyRoot::make()?,
+            null: std::fs::File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")
+                .doing(|| "open /dev/null".into())?
+                .into(),
+            frontend_account,
+            descriptors,
+            config,
+        })
+    }
+}
+
+fn frontend_account(config: &Config) -> Result<Account, Failure> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(accounts::current());
+    }
+    let wanted = &config.server.frontend_user;
+    if let Some(account) = accounts::by_name(wanted) {
+        return Ok(account);
+    }
+    log::warning(format_args!(
+        "there is no account {wanted}; {NOBODY} speaks with clients before they log in"
+    ));
+    accounts::by_name(NOBODY).ok_or_else(|| Failure {
+        doing: format!("find the account {wanted} or {NOBODY} for the frontends"),
+        cause: std::io::ErrorKind::NotFound.into(),
+    })
+}

@@ -1,0 +1,253 @@
+//! The processes of a connection: how a worker settles, and how its frontend and its session are made of it.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::login::Login;
+use super::{Client, Inheritance, Worker};
+use crate::exit::Exit;
+use crate::frontend;
+use crate::ipc::link::Link;
+use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
+use crate::log;
+use crate::session;
+use crate::supervisor::Newborn;
+use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
+use crate::system::process::{Child, Forked, close_all_except, fork, silence_standard_streams};
+use crate::system::{Doing, Failure, landlock, limits, process, title};
+
+/// How long a process may take to end after its link has ended, before it is killed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The frontend of this worker.
+pub struct Frontend {
+    pub link: FrontendLink,
+    child: Child,
+}
+
+/// The session of this worker.
+pub struct Session {
+    pub link: SessionLink,
+    child: Child,
+}
+
+impl Frontend {
+    /// Lets the process end, and reaps it.
+    pub fn bury(self) {
+        drop(self.link);
+        self.child.reap_within(FAREWELL);
+    }
+}
+
+impl Session {
+    /// Ends the process, whatever it does.
+    pub fn kill(&self) {
+        self.child.kill();
+    }
+
+    /// Lets the process end, and reaps it; how it died is for the log alone, since its user can kill it.
+    pub fn bury(self) -> nix::sys::wait::WaitStatus {
+        drop(self.link);
+        self.child.reap_within(FAREWELL)
+    }
+}
+
+/// Why there is no session: for the log, and for the client.
+struct Refusal {
+    why: String,
+    text: String,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        Refusal { why: failure.to_string(), text: String::new() }
+    }
+}
+
+/// Where a session lives: its root directory, open, and where in it the session starts.
+struct Place {
+    root: OwnedFd,
+    start: Vec<u8>,
+    /// /proc/self/fd, from before the jail.
+    descriptors: Option<OwnedFd>,
+}
+
+/// The first place of the login that the user can enter. It is looked for with his rights: what a daemon could open
+/// for him (a home that is closed to him, or on a network that does not know root) is not his place.
+fn open_place(login: &Login) -> Result<Place, Refusal> {
+    privileges::look_through(login.account())?;
+    let mut reasons = Vec::new();
+    for place in &login.root().places {
+        let start = place.start.strip_prefix("/").unwrap_or(&place.start);
+        let opened = open_directory(&place.root)
+            .and_then(|root| open_directory(&place.root.join(start)).map(|_| root));
+        match opened {
+            Ok(root) => {
+                let start = place.start.as_os_str().as_bytes().to_vec();
+                let descriptors = open_directory(Path::new("/proc/self/fd")).ok();
+                return Ok(Place { root, start, descriptors });
+            }
+            Err(failure) => reasons.push(failure.to_string()),
+        }
+    }
+    Err(Refusal { why: reasons.join("; "), text: "Your home directory is not available.".into() })
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty()).doing(|| format!("open {}", path.display()))
+}
+
+/// What the session begins with.
+fn start(
+    worker: FavourLink,
+    parts: &Inheritance,
+    client: &Client,
+    login: &mut Login,
+    place: Place,
+) -> session::Start {
+    session::Start {
+        user: login.name().to_owned(),
+        options: login.options().clone(),
+        data: parts.config.data.clone(),
+        root: place.root,
+        home: place.start,
+        descriptors: place.descriptors,
+        control: process::take_over(&client.control),
+        worker,
+        peer: client.peer,
+        local: client.local,
+        greeting: login.take_texts(),
+    }
+}
+
+/// Makes a worker of a new process, and its frontend, before either has seen a secret or a client.
+pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>, Frontend), Failure> {
+    process::die_with_parent(newborn.supervisor)?;
+    let [link, life] = newborn.descriptors();
+    let mut kept = vec![link, life, inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()];
+    kept.extend(log::descriptor());
+    kept.extend(inheritance.config.inherited_users);
+    close_all_except(&kept);
+    inheritance.descriptors.restore()?;
+    let worker =
+        Worker { inheritance, supervisor: newborn.link, life: newborn.life, pid: nix::unistd::getpid() };
+    let frontend = worker.fork_frontend()?;
+    Ok((worker, frontend))
+}
+
+impl Worker<'_> {
+    fn fork_frontend(&self) -> Result<Frontend, Failure> {
+        let (ours, theirs) = Link::pair().doing(|| "make the link of a frontend".into())?;
+        let child = match fork()? {
+            Forked::Child => match self.become_frontend(theirs) {
+                Ok(exit) => exit.now(),
+                Err(failure) => {
+                    log::error(&failure);
+                    Exit::NotConfined.now()
+                }
+            },
+            Forked::Parent(child) => child,
+        };
+        self.tell_of(&child)?;
+        Ok(Frontend { link: ours, child })
+    }
+
+    fn become_frontend(&self, worker: LoginLink) -> Result<Exit, Failure> {
+        title::set("ftpd: frontend");
+        let parts = self.inheritance;
+        close_all_except(&[
+            worker.as_fd().as_raw_fd(),
+            self.life.as_raw_fd(),
+            parts.null.as_raw_fd(),
+            parts.empty_root.as_fd().as_raw_fd(),
+        ]);
+        let root = nix::unistd::geteuid().is_root().then(|| parts.empty_root.as_fd());
+        drop_to(
+            &parts.frontend_account,
+            &Drop {
+                root,
+                umask: 0o077,
+                limits: limits::FRONTEND,
+                keyring: Keyring::New,
+                parent: self.pid.as_raw() as u32,
+            },
+        )?;
+        landlock::confine_frontend()?;
+        silence_standard_streams(parts.null.as_fd())?;
+        close_all_except(&[worker.as_fd().as_raw_fd(), self.life.as_raw_fd()]);
+        parts.filters.confine_frontend()?;
+        Ok(frontend::run(worker, &parts.config, session::ENTRIES))
+    }
+
+    /// Forks the session of somebody who is logged in. It has yet to say that it is ready.
+    pub fn fork_session(&self, client: &Client, login: &mut Login) -> Result<Session, Failure> {
+        let (ours, theirs) = Link::pair().doing(|| "make the link of a session".into())?;
+        let child = match fork()? {
+            Forked::Child => {
+                let exit = match self.become_session(&theirs, client, login) {
+                    Ok((dropped, place)) => {
+                        session::run(dropped, start(theirs, self.inheritance, client, login, place))
+                    }
+                    Err(refusal) => {
+                        // Nobody waits for it if the worker is gone.
+                        let _ = theirs.send(&FromSession::NotReady { why: refusal.why, text: refusal.text });
+                        Exit::NotConfined
+                    }
+                };
+                exit.now()
+            }
+            Forked::Parent(child) => child,
+        };
+        self.tell_of(&child)?;
+        Ok(Session { link: ours, child })
+    }
+
+    /// Everything between the fork and the first word of the session.
+    fn become_session(
+        &self,
+        link: &FavourLink,
+        client: &Client,
+        login: &mut Login,
+    ) -> Result<(Dropped, Place), Refusal> {
+        title::set("ftpd: session");
+        login.abandon_in_child();
+        let parts = self.inheritance;
+        let link = link.as_fd().as_raw_fd();
+        let kept = [link, self.life.as_raw_fd(), client.control.as_raw_fd(), parts.null.as_raw_fd()];
+        close_all_except(&kept);
+        silence_standard_streams(parts.null.as_fd())?;
+        process::replace_environment(login.environment());
+        let place = open_place(login)?;
+        let root = (login.root().jail && nix::unistd::geteuid().is_root()).then(|| place.root.as_fd());
+        let options = login.options();
+        let dropped = drop_to(
+            login.account(),
+            &Drop {
+                root,
+                umask: options.umask.bits(),
+                limits: limits::SESSION,
+                keyring: Keyring::Inherited,
+                parent: self.pid.as_raw() as u32,
+            },
+        )?;
+        let access =
+            if options.permissions.may_write() { landlock::Access::Write } else { landlock::Access::Read };
+        landlock::confine_session(place.root.as_fd(), access)?;
+        parts.filters.confine_session(access)?;
+        Ok((dropped, place))
+    }
+
+    /// The supervisor ends our children, should we be unable to.
+    fn tell_of(&self, child: &Child) -> Result<(), Failure> {
+        self.supervisor.send_with(&ToSupervisor::Child, child.as_fd()).map_err(|error| Failure {
+            doing: "tell the supervisor of a child".into(),
+            cause: std::io::Error::other(error.to_string()),
+        })
+    }
+}

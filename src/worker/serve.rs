@@ -1,0 +1,317 @@
+//! A client from his first word to his last: the login, then the session, then the end of both.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::wait::WaitStatus;
+
+use super::accounting::{self, Totals};
+use super::dialogue::{Dialogue, Heard};
+use super::login::{self, Decision, Login};
+use super::processes::{Frontend, Session};
+use super::watch::Watch;
+use super::{Client, Worker, favours};
+use crate::exit::Exit;
+use crate::ipc::messages::{FromSession, Leaving, Password, ToFrontend, ToSession, ToSupervisor, ToWorker};
+use crate::log::{self, quoted};
+use crate::system::poll::{PollFlags, wait};
+use crate::system::{socket, title};
+
+/// The frontend ends a login that takes too long; the worker does so this much later, should the frontend not.
+const LOGIN_OVERTIME: Duration = Duration::from_secs(2);
+
+/// How long a new session may take to say that it is ready. Home directories may be on slow networks.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How far a login has come.
+enum Progress {
+    /// The session is ready and has greeted the client.
+    LoggedIn(Login, Session),
+    /// It failed; the client has been told or will be.
+    Failed(Vec<String>),
+    /// The client is served no more.
+    Over(Ending),
+}
+
+/// Why the worker ends.
+enum Ending {
+    Left(Leaving),
+    /// The daemon, or a process of this connection, ends at once.
+    AtOnce,
+}
+
+impl Worker<'_> {
+    /// Serves the client.
+    pub fn serve(self, client: Client, frontend: Frontend) -> Exit {
+        log::info("FTP session opened (connect).");
+        let serve = ToFrontend::Serve { peer: client.peer, local: client.local };
+        let prepared = socket::prepare_control(client.control.as_fd());
+        if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
+            return Exit::PeerGone;
+        }
+        let (ending, totals) = match self.log_in(&client, &frontend) {
+            Ok((login, session)) => {
+                frontend.bury();
+                self.attend(&client, login, session)
+            }
+            Err(ending) => {
+                frontend.bury();
+                (ending, Totals::default())
+            }
+        };
+        match ending {
+            Ending::Left(why) => {
+                log::info(format_args!("FTP session closed ({}). {totals}", accounting::reason(why)));
+                Exit::Served
+            }
+            Ending::AtOnce => {
+                log::info(format_args!("FTP session ended. {totals}"));
+                Exit::PeerGone
+            }
+        }
+    }
+
+    /// Until somebody is logged in, or nobody is going to be.
+    fn log_in(&self, client: &Client, frontend: &Frontend) -> Result<(Login, Session), Ending> {
+        let options = &self.inheritance.config.login;
+        let deadline = Instant::now() + options.login_timeout.duration() + LOGIN_OVERTIME;
+        let mut dialogue = Dialogue::new(&frontend.link, &self.supervisor, deadline);
+        let mut failures = 0;
+        let mut next = None;
+        loop {
+            let heard = next.take().unwrap_or_else(|| dialogue.hear(deadline));
+            let (user, password) = match heard {
+                Heard::Attempt { user, password } => (user, password),
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                Heard::Finish => {
+                    // The frontend says 421 and then that the client has left.
+                    if frontend.link.send(&ToFrontend::Finish).is_err() {
+                        return Err(Ending::AtOnce);
+                    }
+                    continue;
+                }
+                Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),
+                Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
+            };
+            // Every failure is answered this much after the attempt, however soon it was known.
+            let answer_at = Instant::now() + options.failure_delay.duration();
+            let texts = match self.attempt(client, &mut dialogue, &user, password) {
+                Progress::LoggedIn(login, session) => return Ok((login, session)),
+                Progress::Over(ending) => return Err(ending),
+                Progress::Failed(texts) => texts,
+            };
+            failures += 1;
+            let enough = failures >= options.max_failures.get();
+            match dialogue.take_interruption() {
+                // The client has not waited for this answer, but begun anew.
+                Some(interruption @ Heard::Attempt { .. }) if !enough => next = Some(interruption),
+                Some(Heard::Attempt { .. }) | None => {
+                    self.wait_out(&dialogue, answer_at)?;
+                    let answer =
+                        if enough { ToFrontend::Enough { texts } } else { ToFrontend::Denied { texts } };
+                    if frontend.link.send(&answer).is_err() {
+                        return Err(Ending::AtOnce);
+                    }
+                }
+                Some(interruption) => next = Some(interruption),
+            }
+        }
+    }
+
+    /// Waits before a failure is told, but not for a client who is gone.
+    fn wait_out(&self, dialogue: &Dialogue<'_>, until: Instant) -> Result<(), Ending> {
+        while Instant::now() < until {
+            match dialogue.hear(until) {
+                Heard::Nothing => {}
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                Heard::Finish => {
+                    let _ = dialogue.frontend.send(&ToFrontend::Finish);
+                    return Err(Ending::Left(Leaving::Stopping));
+                }
+                Heard::Attempt { .. } | Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(
+        &self,
+        client: &Client,
+        dialogue: &mut Dialogue<'_>,
+        user: &str,
+        password: Password,
+    ) -> Progress {
+        dialogue.begin(user);
+        let ends = login::Client { peer: client.peer, local: client.local };
+        let decision = login::decide(&self.inheritance.config, &ends, user, &password, dialogue);
+        drop(password);
+        let mut login = match decision {
+            Decision::Granted(login) => login,
+            Decision::Refused(refused) => return fail(user, &refused.log, refused.texts),
+        };
+        match self.is_admitted(dialogue, login.name()) {
+            Ok(true) => {}
+            Ok(false) => return fail(user, "no further session is admitted", Vec::new()),
+            Err(ending) => return Progress::Over(ending),
+        }
+        if let Err(refused) = login.open_session() {
+            self.not_logged_in();
+            return fail(user, &refused.log, refused.texts);
+        }
+        match self.begin_session(client, dialogue, &mut login) {
+            Ok(session) => Progress::LoggedIn(login, session),
+            Err((why, texts)) => {
+                self.not_logged_in();
+                fail(user, &why, texts)
+            }
+        }
+    }
+
+    /// Asks the supervisor, who alone can count.
+    fn is_admitted(&self, dialogue: &Dialogue<'_>, user: &str) -> Result<bool, Ending> {
+        let asked = self.supervisor.send(&ToSupervisor::MayLogIn { user: user.to_owned() });
+        if asked.is_err() {
+            return Err(Ending::AtOnce);
+        }
+        loop {
+            match dialogue.hear(dialogue.deadline) {
+                Heard::Admitted(admitted) => return Ok(admitted),
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                // The supervisor's answer, which it gives before it hears us again, will be no.
+                Heard::Finish => {}
+                Heard::Nothing | Heard::Attempt { .. } | Heard::End => return Err(Ending::AtOnce),
+            }
+        }
+    }
+
+    fn not_logged_in(&self) {
+        // Should the supervisor be gone, that shows soon.
+        let _ = self.supervisor.send(&ToSupervisor::NotLoggedIn);
+    }
+
+    /// Forks the session and waits until it is ready: only then the frontend may go. Else: why, and the client's texts.
+    fn begin_session(
+        &self,
+        client: &Client,
+        dialogue: &Dialogue<'_>,
+        login: &mut Login,
+    ) -> Result<Session, (String, Vec<String>)> {
+        let session =
+            self.fork_session(client, login).map_err(|failure| (failure.to_string(), Vec::new()))?;
+        let deadline = Instant::now() + READY_LIMIT;
+        let ready = wait([(session.link.as_fd(), PollFlags::POLLIN)], Some(deadline));
+        if !matches!(ready, Ok([ready]) if !ready.is_empty()) {
+            session.kill();
+            session.bury();
+            return Err(("the session did not begin in time".into(), Vec::new()));
+        }
+        match session.link.receive() {
+            Ok(Some((FromSession::Ready, None))) => {}
+            Ok(Some((FromSession::NotReady { why, text }, None))) => {
+                session.bury();
+                return Err((why, Some(text).filter(|text| !text.is_empty()).into_iter().collect()));
+            }
+            _ => {
+                let status = session.bury();
+                return Err((format!("the session did not begin: {status:?}"), Vec::new()));
+            }
+        }
+        // A frontend that is gone already took nothing along: the client's bytes are in his socket.
+        let _ = dialogue.frontend.send(&ToFrontend::Granted);
+        log::set_prefix(format!("{}-[{}]", client.peer, log::escaped(login.name().as_bytes())));
+        title::set("ftpd: worker");
+        let name = quoted(login.name().as_bytes());
+        log::notice(format_args!("USER {name} logged in (uid {}).", login.account().uid));
+        Ok(session)
+    }
+
+    /// Until the session ends: does it favours, writes its log, keeps an eye on the clock.
+    fn attend(&self, client: &Client, login: Login, session: Session) -> (Ending, Totals) {
+        let mut totals = Totals::default();
+        let mut watch = Watch::new(login.options(), Instant::now());
+        let mut left = None;
+        let ending = loop {
+            let watched =
+                [(self.supervisor.as_fd(), PollFlags::POLLIN), (session.link.as_fd(), PollFlags::POLLIN)];
+            let Ok([supervisor, talking]) = wait(watched, Some(watch.deadline())) else {
+                break Ending::AtOnce;
+            };
+            if !supervisor.is_empty() {
+                match self.supervisor.receive() {
+                    // A session that cannot be told is ending.
+                    Ok(Some((ToWorker::Finish, None))) => drop(session.link.send(&ToSession::Finish)),
+                    _ => break Ending::AtOnce,
+                }
+            }
+            if !talking.is_empty() {
+                match self.hear_session(client, &session, &mut watch, &mut totals, &mut left) {
+                    Ok(true) => {}
+                    Ok(false) => break Ending::Left(left.unwrap_or(Leaving::Vanished)),
+                    Err(()) => {
+                        log::error("the session sent what it may not send; it is ended");
+                        break Ending::AtOnce;
+                    }
+                }
+            }
+            let now = Instant::now();
+            if now < watch.deadline() {
+                continue;
+            }
+            let control = client.control.as_fd();
+            if watch.is_over(socket::silence(control).ok(), socket::has_unread(control), now) {
+                log::warning("the session gave no sign of life within its timeouts; it is ended");
+                break Ending::AtOnce;
+            }
+        };
+        if matches!(ending, Ending::AtOnce) {
+            session.kill();
+        }
+        // How the process died is nothing to hold against the client: its user can end it as he likes.
+        if let WaitStatus::Signaled(_, signal, _) = session.bury()
+            && matches!(ending, Ending::Left(_))
+        {
+            log::warning(format_args!("the session process was killed by {signal}"));
+        }
+        login.close_session();
+        (ending, totals)
+    }
+
+    /// One message. False: there will be none any more.
+    fn hear_session(
+        &self,
+        client: &Client,
+        session: &Session,
+        watch: &mut Watch,
+        totals: &mut Totals,
+        left: &mut Option<Leaving>,
+    ) -> Result<bool, ()> {
+        let message = match session.link.receive() {
+            Ok(Some((message, None))) => message,
+            Ok(None) => return Ok(false),
+            Ok(Some((_, Some(_)))) | Err(_) => return Err(()),
+        };
+        let event = if let FromSession::Event(event) = &message { Some(event) } else { None };
+        watch.sign_of_life(event, Instant::now());
+        // A session that ends while it is answered is found gone with the next message.
+        let _ = match message {
+            FromSession::UserName { uid } => favours::user_name(&session.link, uid),
+            FromSession::GroupName { gid } => favours::group_name(&session.link, gid),
+            FromSession::BindDataPort { port } => favours::data_socket(&session.link, client, port),
+            FromSession::Event(event) => {
+                accounting::record(&event, totals, self.inheritance.config.log.commands);
+                Ok(())
+            }
+            FromSession::Left { why } => {
+                *left = Some(why);
+                Ok(())
+            }
+            FromSession::Ready | FromSession::NotReady { .. } => return Err(()),
+        };
+        Ok(true)
+    }
+}
+
+fn fail(user: &str, why: &str, texts: Vec<String>) -> Progress {
+    log::notice(format_args!("USER {} failed login: {why}", quoted(user.as_bytes())));
+    Progress::Failed(texts)
+}
