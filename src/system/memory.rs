@@ -10,3 +10,15 @@ pub fn wipe(bytes: &mut [u8]) {
     }
     compiler_fence(Ordering::SeqCst);
 }
+
+/// Whether memory is overwritten when it is freed, by whoever: libc's readers of the password databases and PAM's
+/// modules leave whole pages of them in freed memory, which a fork would copy. Only glibc can do that.
+pub fn wipe_freed(wanted: bool) {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt(3) sets a number inside malloc; there is one thread.
+    unsafe {
+        libc::mallopt(libc::M_PERTURB, if wanted { 0xa5 } else { 0 });
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = wanted;
+}

@@ -19,8 +19,8 @@ use super::policy::{self, Facts};
 use super::virtual_users::{self, Verdict, VirtualUser};
 use crate::config::{Config, RootDir, SessionOptions};
 use crate::ipc::messages::Password;
-use crate::system::accounts;
 use crate::system::privileges::Account;
+use crate::system::{accounts, memory};
 
 /// Both ends of the control connection.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,8 @@ pub fn decide(
     password: &Password,
     conversation: &mut dyn Conversation,
 ) -> Decision {
+    // Sessions are forked from this process: what PAM and libc read of others must not be left lying about.
+    memory::wipe_freed(true);
     match attempt(config, client, name, password, conversation) {
         Ok(login) => Decision::Granted(login),
         Err(refused) => Decision::Refused(refused),
@@ -152,6 +154,7 @@ impl Login {
     pub fn abandon_in_child(&mut self) {
         // The transaction knows that this is not the process that began it.
         self.pam = None;
+        memory::wipe_freed(false);
     }
 }
 
