@@ -1,6 +1,174 @@
-//! The command line.
+//! The command line: what can be asked of the `ftpd` command, and who obeys.
+//!
+//! The declarations below are also `--help` and the list of commands in ftpd(8).
+
+mod check;
+mod generate;
+mod manual;
+mod share;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{AbsolutePath, Adjustments, ConfigSource, DEFAULT_PATH, Finding, LogTarget};
+use crate::supervisor;
+
+/// A file transfer daemon for real Unix accounts
+#[derive(Debug, Parser)]
+#[command(name = "ftpd", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Ftpd {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients, in the foreground (also without a command)
+    Serve(Serve),
+    /// Check a configuration, and say what is wrong with it
+    Check(ConfigFile),
+    /// Print the configuration in force, with all defaults, as TOML
+    ShowConfig(ConfigFile),
+    /// Hand a directory to somebody: no root, no configuration
+    Share(share::Share),
+    /// Read a password from standard input and print its hash for the users file
+    HashPassword,
+    /// Print what is committed under man/ and etc/
+    #[command(hide = true)]
+    Generate {
+        /// What to print
+        document: generate::Document,
+    },
+}
+
+#[derive(Args, Debug)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Listen here, in place of the configured addresses; may be given several times
+    #[arg(short, long, value_name = "ADDRESS")]
+    listen: Vec<SocketAddr>,
+    /// Log there, in place of the configured target: syslog, stderr, or a file
+    #[arg(long, value_name = "TARGET")]
+    log: Option<LogTarget>,
+    /// Look for PAM services there, in place of /etc/pam.d
+    #[arg(long, value_name = "DIRECTORY")]
+    pam_directory: Option<PathBuf>,
+}
 
 /// Runs the command.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let Ftpd { command, serve } = Ftpd::parse();
+    match command.unwrap_or(Command::Serve(serve)) {
+        Command::Serve(serve) => serve.run(),
+        Command::Check(file) => check::run(&file.config),
+        Command::ShowConfig(file) => file.show(),
+        Command::Share(share) => share.run(),
+        Command::HashPassword => share::print_hash(),
+        Command::Generate { document } => print(&document.text()),
+    }
+}
+
+impl Serve {
+    fn run(self) -> ExitCode {
+        let Serve { file, listen, log, pam_directory } = self;
+        let pam_directory = match pam_directory.map(absolute).transpose() {
+            Ok(directory) => directory,
+            Err(reason) => return refuse(&reason),
+        };
+        let source = ConfigSource::file(file.config, Adjustments { listen, log, pam_directory });
+        let config = match source.load() {
+            Ok(config) => config,
+            Err(error) => return refuse(&error.to_string()),
+        };
+        for finding in config.check() {
+            match finding {
+                Finding::Warning(problem) => eprintln!("warning: {problem}"),
+                Finding::Error(problem) => eprintln!("{problem}"),
+            }
+        }
+        let source = match io::stdout().is_terminal() {
+            true => source.announcing(|addresses| {
+                print(&listening("the accounts of this machine", addresses, None));
+            }),
+            false => source,
+        };
+        supervisor::run(config, source)
+    }
+}
+
+impl ConfigFile {
+    fn show(&self) -> ExitCode {
+        match ConfigSource::file(self.config.clone(), Adjustments::default()).load() {
+            Ok(config) => print(&config.to_toml()),
+            Err(error) => refuse(&error.to_string()),
+        }
+    }
+}
+
+/// A path of the command line, which may be relative to where the command was started.
+fn absolute(path: PathBuf) -> Result<AbsolutePath, String> {
+    let whole = std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = whole.to_str().ok_or_else(|| format!("{}: the path is not UTF-8", path.display()))?;
+    text.parse()
+}
+
+/// What is printed once the daemon listens: where, how to connect, how to stop.
+fn listening(what: &str, addresses: &[SocketAddr], user: Option<&str>) -> String {
+    let mut text = format!("Serving {what}.\n");
+    for address in addresses {
+        text.push_str(&format!("  listening on  {address}\n"));
+    }
+    if let Some(address) = addresses.first() {
+        let host = match address.ip().is_unspecified() {
+            true => own_address(),
+            false if address.is_ipv6() => format!("[{}]", address.ip()),
+            false => address.ip().to_string(),
+        };
+        let user = user.map(|name| format!("{name}@")).unwrap_or_default();
+        let port = address.port();
+        text.push_str(&format!("  connect with  lftp ftp://{user}{host}:{port}\n"));
+        text.push_str(&format!("  or            curl ftp://{user}{host}:{port}/\n"));
+    }
+    text.push_str("  stop with     Ctrl-C\n");
+    text
+}
+
+/// An address of this machine by which others may reach it.
+fn own_address() -> String {
+    nix::ifaddrs::getifaddrs()
+        .ok()
+        .into_iter()
+        .flatten()
+        .filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip()))
+        .find(|ip| !ip.is_loopback() && !ip.is_link_local())
+        .map_or_else(|| "localhost".to_string(), |ip| ip.to_string())
+}
+
+/// Prints to standard output. Somebody who does not want to read it any more is no failure.
+fn print(text: &str) -> ExitCode {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => refuse(&error.to_string()),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Says on standard error why nothing is done.
+fn refuse(reason: &str) -> ExitCode {
+    eprintln!("{reason}");
+    ExitCode::FAILURE
 }

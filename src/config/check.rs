@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::error::plain;
 use super::permissions::Permissions;
 use super::values::LogTarget;
 use super::{Config, Problem, RootDir};
@@ -27,11 +28,11 @@ struct Findings<'a> {
 
 impl Findings<'_> {
     fn error(&mut self, section: &str, key: &str, reason: impl Into<String>) {
-        self.found.push(Finding::Error(self.config.places.problem(section, key, reason.into())));
+        self.found.push(Finding::Error(self.config.problem(section, key, reason.into())));
     }
 
     fn warning(&mut self, section: &str, key: &str, reason: impl Into<String>) {
-        self.found.push(Finding::Warning(self.config.places.problem(section, key, reason.into())));
+        self.found.push(Finding::Warning(self.config.problem(section, key, reason.into())));
     }
 
     /// What a directory that must be there says when it is not.
@@ -82,7 +83,7 @@ impl Config {
                 findings.error("listen", "addresses", format!("{address} is listed twice"));
             }
         }
-        let set = |key| self.places.sets("listen", key);
+        let set = |key| self.sets("listen", key);
         if listen.spare_workers.get() > listen.max_sessions.get() && set("spare-workers") {
             findings.warning("listen", "spare-workers", "is more than max-sessions");
         }
@@ -127,7 +128,7 @@ impl Config {
         if login.min_uid.get() == 0 {
             findings.warning("login", "min-uid", "lets root log in");
         }
-        if self.places.sets("login", "ftpusers-file")
+        if self.sets("login", "ftpusers-file")
             && let Err(error) = File::open(&*login.ftpusers_file)
         {
             findings.unreachable("login", "ftpusers-file", &login.ftpusers_file, &error);
@@ -212,16 +213,8 @@ impl Config {
                 findings.error("data", "passive-ports", "has ports below 1024, which sessions may not open");
             }
         }
-        if !data.active && data.active_port_20 && self.places.sets("data", "active-port-20") {
+        if !data.active && data.active_port_20 && self.sets("data", "active-port-20") {
             findings.warning("data", "active-port-20", "has no effect: active is false");
         }
-    }
-}
-
-/// What the system said, without the number that Rust appends.
-fn plain(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_string(),
-        None => error.to_string(),
     }
 }

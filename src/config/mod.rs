@@ -72,6 +72,11 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads the text of a configuration file. What options say together, and files, are not looked at.
+    pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
+        reader::parse(path, text)
+    }
+
     /// The `[session]` options of a user: first `[session]`, then the `[group.NAME]` sections in the order of
     /// `groups` (the system's list, which has the user's primary group first), then `[user.NAME]`. What comes later
     /// wins, option by option.
@@ -95,6 +100,16 @@ impl Config {
             permissions: self.anonymous.permissions,
             ..self.session.clone()
         }
+    }
+
+    /// A problem with an option, with the file and line where it stands.
+    pub(crate) fn problem(&self, section: &str, key: &str, reason: String) -> Problem {
+        self.places.problem(section, key, reason)
+    }
+
+    /// Whether the file sets this option.
+    pub(crate) fn sets(&self, section: &str, key: &str) -> bool {
+        self.places.sets(section, key)
     }
 
     /// An error that lists what [`Config::check`] says is wrong, if there is anything.
@@ -129,11 +144,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Config {
-        reader::parse(Path::new("f"), text).unwrap_or_else(|error| panic!("{error}"))
+        Config::parse(Path::new("f"), text).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn refused(text: &str) -> String {
-        reader::parse(Path::new("f"), text).unwrap_err().to_string()
+        Config::parse(Path::new("f"), text).unwrap_err().to_string()
     }
 
     #[test]

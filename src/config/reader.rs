@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::declare::{Value, Wrong};
-use super::error::{Error, Problem};
+use super::error::{Error, Problem, plain};
 use super::values::quote;
 use super::{Config, SECTIONS, SessionOverrides};
 
@@ -159,7 +159,7 @@ pub fn read(path: &Path) -> Result<Config, Error> {
                 Err(Error { problems: vec![problem] })
             }
         },
-        Err(error) => Err(Error { problems: vec![problem(error.to_string())] }),
+        Err(error) => Err(Error { problems: vec![problem(plain(&error))] }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a configuration comes from, so that SIGHUP can read it again.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -17,26 +18,44 @@ pub struct Adjustments {
     pub pam_directory: Option<AbsolutePath>,
 }
 
-/// Where a configuration comes from.
-#[derive(Clone, Debug)]
-pub enum ConfigSource {
-    /// A file, adjusted by the command line.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the command line says in place of it.
-        adjustments: Adjustments,
-    },
-    /// The command line alone (`ftpd share`): there is nothing to read again.
+/// Where a configuration comes from, and whom to tell when it is in force.
+pub struct ConfigSource {
+    origin: Origin,
+    announcement: Box<dyn Fn(&[SocketAddr])>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    File { path: PathBuf, adjustments: Adjustments },
     CommandLine(Box<Config>),
 }
 
 impl ConfigSource {
+    /// A file, adjusted by the command line.
+    pub fn file(path: PathBuf, adjustments: Adjustments) -> ConfigSource {
+        ConfigSource { origin: Origin::File { path, adjustments }, announcement: Box::new(|_| {}) }
+    }
+
+    /// The command line alone (`ftpd share`): there is nothing to read again.
+    pub fn command_line(config: Config) -> ConfigSource {
+        ConfigSource { origin: Origin::CommandLine(Box::new(config)), announcement: Box::new(|_| {}) }
+    }
+
+    /// Tells somebody at the terminal, once the daemon listens.
+    pub fn announcing(self, announcement: impl Fn(&[SocketAddr]) + 'static) -> ConfigSource {
+        ConfigSource { announcement: Box::new(announcement), ..self }
+    }
+
+    /// The daemon listens on these addresses. To be called once, by the supervisor.
+    pub fn announce(&self, addresses: &[SocketAddr]) {
+        (self.announcement)(addresses);
+    }
+
     /// The configuration as it is now: read, adjusted and checked.
     pub fn load(&self) -> Result<Config, Error> {
-        let (path, adjustments) = match self {
-            ConfigSource::File { path, adjustments } => (path, adjustments),
-            ConfigSource::CommandLine(config) => return Ok(config.as_ref().clone()),
+        let (path, adjustments) = match &self.origin {
+            Origin::File { path, adjustments } => (path, adjustments),
+            Origin::CommandLine(config) => return Ok(config.as_ref().clone()),
         };
         let mut config = reader::read(path)?;
         if !adjustments.listen.is_empty() {
@@ -53,5 +72,11 @@ impl ConfigSource {
         }
         config.refuse_errors()?;
         Ok(config)
+    }
+}
+
+impl fmt::Debug for ConfigSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.fmt(f)
     }
 }

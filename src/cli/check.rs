@@ -1,0 +1,52 @@
+//! `ftpd check`: everything that can be known about a configuration without serving it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{print, refuse};
+use crate::config::{Config, Finding, Problem};
+
+/// Says what is wrong, or that nothing is. Exit status 1 if the daemon would refuse to start.
+pub fn run(path: &Path) -> ExitCode {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let warnings = config.check().into_iter().map(|finding| match finding {
+        Finding::Error(problem) | Finding::Warning(problem) => problem,
+    });
+    for warning in warnings.chain(missing_accounts(&config)) {
+        eprintln!("warning: {warning}");
+    }
+    print(&format!("{}: ok\n", path.display()))
+}
+
+/// Accounts and groups that are named and do not exist. The daemon starts without them: they may come from a
+/// directory service that is not there yet.
+fn missing_accounts(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut user = |section: &str, key: &str, name: &str| {
+        if users::get_user_by_name(name).is_none() {
+            problems.push(config.problem(section, key, format!("there is no user {name:?}")));
+        }
+    };
+    if config.sets("server", "frontend-user") {
+        user("server", "frontend-user", &config.server.frontend_user);
+    }
+    if config.anonymous.enabled {
+        user("anonymous", "account", &config.anonymous.account);
+    }
+    for (key, names) in
+        [("allow-users", &config.login.allow_users), ("reject-users", &config.login.reject_users)]
+    {
+        names.iter().for_each(|name| user("login", key, name));
+    }
+    for (key, names) in
+        [("allow-groups", &config.login.allow_groups), ("reject-groups", &config.login.reject_groups)]
+    {
+        for name in names.iter().filter(|name| users::get_group_by_name(name.as_str()).is_none()) {
+            problems.push(config.problem("login", key, format!("there is no group {name:?}")));
+        }
+    }
+    problems
+}

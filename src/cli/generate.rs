@@ -1,0 +1,91 @@
+//! `ftpd generate`: the files under man/ and etc/ that are made of the lists in this program. tests/documents.rs
+//! compares them with what is committed.
+
+use clap::ValueEnum;
+
+use super::manual;
+use crate::config::{DEFAULT_PATH, OptionDoc, SECTIONS, SectionDoc};
+
+/// A generated file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Document {
+    /// man/ftpd.8
+    ManCommand,
+    /// man/ftpd.toml.5
+    ManConf,
+    /// etc/ftpd.toml
+    Sample,
+}
+
+impl Document {
+    /// The whole file.
+    pub fn text(self) -> String {
+        match self {
+            Document::ManCommand => manual::command(),
+            Document::ManConf => manual::configuration(),
+            Document::Sample => sample(),
+        }
+    }
+}
+
+/// Columns of the sample.
+const WIDTH: usize = 80;
+
+/// etc/ftpd.toml: every option, commented out, with its default and what it does.
+fn sample() -> String {
+    let mut text = String::new();
+    comment(
+        &mut text,
+        &format!(
+            "The configuration of ftpd(8), usually {DEFAULT_PATH}; ftpd.toml(5) explains the format. Every option is \
+             shown with its default, or with an example where it has none. Remove the # in front of a line to change \
+             it, check with \"ftpd check\", and send the daemon SIGHUP."
+        ),
+    );
+    SECTIONS.iter().for_each(|section| sample_section(&mut text, section));
+    text.push('\n');
+    comment(&mut text, "What of [session] is different for a user, or for the members of a group.");
+    text.push_str("#[user.alice]\n#root-dir = \"real\"\n\n");
+    text.push_str("#[group.visitors]\n#permissions = \"elr\"\n");
+    text
+}
+
+fn sample_section(text: &mut String, section: &SectionDoc) {
+    text.push('\n');
+    comment(text, &section.text.concat());
+    text.push_str(&format!("[{}]\n", section.name));
+    for option in section.options {
+        text.push('\n');
+        comment(text, &option.text.concat());
+        text.push_str(&format!("#{} = {}\n", option.key, shown_value(option)));
+    }
+}
+
+/// The default of an option, or its example.
+pub fn shown_value(option: &OptionDoc) -> String {
+    let value = option.default.or(option.example).unwrap_or_default();
+    value.replace('_', "")
+}
+
+fn comment(text: &mut String, prose: &str) {
+    for line in wrap(prose, WIDTH - 2) {
+        text.push_str(&format!("# {line}\n"));
+    }
+}
+
+/// Lines of at most `width` columns, where words allow it.
+pub fn wrap(prose: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in prose.split_whitespace() {
+        let line = lines.last_mut().expect("there is a line from the start");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.len() + 1 + word.len() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_string());
+        }
+    }
+    lines
+}

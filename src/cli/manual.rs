@@ -1,0 +1,197 @@
+//! The manual pages in mdoc(7): prose from man/*.in, with the lists of this program put in its places.
+
+use clap::{Arg, CommandFactory};
+
+use super::Ftpd;
+use super::generate::{shown_value, wrap};
+use crate::config::{Letter, OptionDoc, SECTIONS};
+
+/// Columns of the source of a manual page.
+const WIDTH: usize = 78;
+
+/// man/ftpd.8.
+pub fn command() -> String {
+    let mut ftpd = Ftpd::command();
+    ftpd.build();
+    let commands: Vec<&clap::Command> =
+        ftpd.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+    let mut synopsis = String::new();
+    let mut list = String::new();
+    for command in &commands {
+        synopsis.push_str(".Nm\n");
+        // What serves clients does so without its name, too.
+        match command.get_name() {
+            "serve" => synopsis.push_str(".Op Cm serve\n"),
+            name => synopsis.push_str(&format!(".Cm {name}\n")),
+        }
+        list.push_str(&format!(".It Cm {}\n", command.get_name()));
+        list.push_str(&prose(&sentence(command.get_about())));
+        let arguments: Vec<&Arg> =
+            command.get_arguments().filter(|argument| argument.get_id() != "help").collect();
+        if arguments.is_empty() {
+            continue;
+        }
+        list.push_str(".Bl -tag -width Ds\n");
+        for argument in arguments {
+            synopsis.push_str(&format!(".Op {}\n", brief(argument)));
+            list.push_str(&format!(".It {}\n{}", forms(argument), prose(&sentence(argument.get_help()))));
+            if let Some(value) =
+                argument.get_default_values().first().filter(|_| value_of(argument).is_some())
+            {
+                list.push_str(&format!("Default:\n.Ql {} .\n", value.to_string_lossy()));
+            }
+        }
+        list.push_str(".El\n");
+    }
+    include_str!("../../man/ftpd.8.in").replace("@SYNOPSIS@\n", &synopsis).replace("@COMMANDS@\n", &list)
+}
+
+/// man/ftpd.toml.5.
+pub fn configuration() -> String {
+    let mut sections = String::new();
+    for section in SECTIONS {
+        sections.push_str(&format!(".Ss [{}]\\&\n{}", section.name, prose(&section.text.concat())));
+        sections.push_str(".Bl -tag -width Ds\n");
+        section.options.iter().for_each(|option| sections.push_str(&item(option)));
+        sections.push_str(".El\n");
+    }
+    let mut letters = String::new();
+    for letter in Letter::ALL {
+        letters.push_str(&format!(
+            ".It Ql {}\n{}",
+            letter.letter(),
+            prose(&format!("{}.", letter.meaning()))
+        ));
+    }
+    include_str!("../../man/ftpd.toml.5.in")
+        .replace("@SECTIONS@\n", &sections)
+        .replace("@LETTERS@\n", &letters)
+}
+
+/// An option as an item of a list.
+fn item(option: &OptionDoc) -> String {
+    let mut text = format!(".It Ic {} No = Ar {}\n", option.key, quoted(&(option.kind)()));
+    text.push_str(&prose(&option.text.concat()));
+    text.push_str(if option.default.is_some() { "Default:\n" } else { "Example:\n" });
+    text.push_str(&format!(".Ql {} .\n", quoted(&shown_value(option))));
+    text
+}
+
+/// The help text of an argument as a sentence.
+fn sentence(help: Option<&clap::builder::StyledStr>) -> String {
+    help.map(|help| format!("{help}.")).unwrap_or_default()
+}
+
+fn value_of(argument: &Arg) -> Option<&str> {
+    let takes = argument.get_action().takes_values();
+    argument.get_value_names().filter(|_| takes)?.first().map(|name| name.as_str())
+}
+
+/// An argument as the synopsis has it: its short form, if it has one.
+fn brief(argument: &Arg) -> String {
+    let repeated = if matches!(argument.get_action(), clap::ArgAction::Append) { " ..." } else { "" };
+    let form = match (argument.get_short(), argument.get_long()) {
+        (Some(short), _) => format!("Fl {short} "),
+        (None, Some(long)) => format!("Fl -{long} "),
+        (None, None) => String::new(),
+    };
+    let value = value_of(argument).map(|value| format!("Ar {value}")).unwrap_or_default();
+    format!("{}{repeated}", format!("{form}{value}").trim_end())
+}
+
+/// An argument in all its forms.
+fn forms(argument: &Arg) -> String {
+    let value = value_of(argument).map(|value| format!(" Ar {value}")).unwrap_or_default();
+    let mut forms: Vec<String> =
+        argument.get_short().map(|short| format!("Fl {short}{value}")).into_iter().collect();
+    let long = argument.get_long().into_iter().chain(argument.get_visible_aliases().into_iter().flatten());
+    forms.extend(long.map(|long| format!("Fl -{long}{value}")));
+    if forms.is_empty() { value.trim_start().to_string() } else { forms.join(" , ") }
+}
+
+/// Text as mdoc: a line for each sentence, `code` and names of manual pages marked.
+fn prose(text: &str) -> String {
+    let mut lines = String::new();
+    let mut plain = String::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let word = first_word(rest);
+        rest = rest[word.len()..].trim_start();
+        match marked(word) {
+            Some(line) => {
+                flush(&mut lines, &mut plain);
+                lines.push_str(&line);
+            }
+            None => {
+                plain.push_str(word);
+                plain.push(' ');
+                if word.ends_with(['.', '?']) {
+                    flush(&mut lines, &mut plain);
+                }
+            }
+        }
+    }
+    flush(&mut lines, &mut plain);
+    lines
+}
+
+/// Up to the next space that is not between backticks.
+fn first_word(text: &str) -> &str {
+    let mut quoted = false;
+    let end = text.find(|letter: char| {
+        quoted ^= letter == '`';
+        letter.is_whitespace() && !quoted
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The line of a word that is more than text.
+fn marked(word: &str) -> Option<String> {
+    let open = if word.starts_with('(') { "( " } else { "" };
+    let inner = word.trim_start_matches('(');
+    let end = inner.rfind(|letter: char| !",.;:".contains(letter)).map_or(0, |at| at + 1);
+    let (mut inner, mut close) = (&inner[..end], inner[end..].to_string());
+    let is_page = |text: &str| text.ends_with(')') && text.contains('(');
+    if let Some(shorter) = inner.strip_suffix(')')
+        && !is_page(inner)
+    {
+        inner = shorter;
+        close = format!("){close}");
+    }
+    let close: String = close.chars().map(|letter| format!(" {letter}")).collect();
+    let middle = if let Some(code) = inner.strip_prefix('`').and_then(|code| code.strip_suffix('`')) {
+        format!("Ql {}", quoted(code))
+    } else if let Some((page, section)) = inner.strip_suffix(')').and_then(|inner| inner.split_once('('))
+        && section.parse::<u8>().is_ok()
+    {
+        format!("Xr {page} {section}")
+    } else if inner.starts_with("/etc/") {
+        format!("Pa {inner}")
+    } else {
+        return None;
+    };
+    Some(match open {
+        "" => format!(".{middle}{close}\n"),
+        _ => format!(".Pq {middle}{}\n", close.replacen(" )", "", 1)),
+    })
+}
+
+/// Writes the text that has gathered, in lines that are not too long.
+fn flush(lines: &mut String, plain: &mut String) {
+    if !plain.trim().is_empty() {
+        for line in wrap(plain, WIDTH) {
+            let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
+            lines.push_str(&format!("{guard}{}\n", line.replace('\\', "\\e")));
+        }
+    }
+    plain.clear();
+}
+
+/// An argument of a macro: spaces and quotes do not end it.
+fn quoted(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('"', "\\(dq");
+    match text.contains(' ') || text.len() <= 2 {
+        true => format!("\"{text}\""),
+        false => text,
+    }
+}

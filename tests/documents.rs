@@ -1,0 +1,116 @@
+//! What is committed under man/ and etc/ is what the program prints, and says all there is to say.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use ftpd::config::{Config, OptionDoc, SECTIONS};
+
+/// Files that are printed by `ftpd generate`, and what they are called there.
+const GENERATED: &[(&str, &str)] =
+    &[("man-command", "man/ftpd.8"), ("man-conf", "man/ftpd.toml.5"), ("sample", "etc/ftpd.toml")];
+
+fn repository(path: &str) -> String {
+    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn committed(path: &str) -> String {
+    std::fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn options() -> impl Iterator<Item = &'static OptionDoc> {
+    SECTIONS.iter().flat_map(|section| section.options)
+}
+
+#[test]
+fn generated_documents_are_committed_as_they_are() {
+    for (name, path) in GENERATED {
+        let output = Command::new(env!("CARGO_BIN_EXE_ftpd")).args(["generate", name]).output().unwrap();
+        assert!(output.status.success());
+        assert!(
+            String::from_utf8(output.stdout).unwrap() == committed(path),
+            "{path} is not what the program says; run: cargo run -- generate {name} > {path}"
+        );
+    }
+}
+
+#[test]
+fn manual_pages_are_good_mdoc() {
+    // What mandoc says of manual pages that are not installed here says nothing of ours.
+    let Ok(output) = Command::new("mandoc")
+        .args(["-T", "lint", "-W", "warning", &repository("man/ftpd.8"), &repository("man/ftpd.toml.5")])
+        .output()
+    else {
+        eprintln!("skipped: there is no mandoc");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn every_option_says_what_it_does_and_what_it_may_be() {
+    for option in options() {
+        let text = option.text.concat();
+        assert!(
+            text.len() > 15 && text.trim_end().ends_with('.'),
+            "[{}] {}: {text:?}",
+            option.section,
+            option.key
+        );
+        assert!(!(option.kind)().is_empty());
+        assert!(
+            option.default.is_some() != option.example.is_some(),
+            "[{}] {} has a default or an example, and not both",
+            option.section,
+            option.key
+        );
+    }
+}
+
+#[test]
+fn no_option_is_declared_twice() {
+    let mut seen = BTreeSet::new();
+    for option in options() {
+        assert!(seen.insert((option.section, option.key)), "[{}] {}", option.section, option.key);
+    }
+}
+
+/// The sample with each option in force, as somebody would write it who removes every `#` in front of one.
+fn sample_in_force() -> String {
+    let keys: BTreeSet<&str> = options().map(|option| option.key).collect();
+    let mut text = String::new();
+    for line in committed("etc/ftpd.toml").lines() {
+        let bare = line.strip_prefix('#').unwrap_or(line);
+        let is_option = bare.split_once(" = ").is_some_and(|(key, _)| keys.contains(key));
+        text.push_str(if is_option || bare.starts_with('[') { bare } else { line });
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_sample_means_the_defaults() {
+    assert_eq!(Config::parse(Path::new("etc/ftpd.toml"), &committed("etc/ftpd.toml")), Ok(Config::default()));
+}
+
+#[test]
+fn every_default_and_example_is_accepted_as_it_is_documented() {
+    let text = sample_in_force();
+    let mut config =
+        Config::parse(Path::new("etc/ftpd.toml"), &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    for option in options() {
+        assert!(text.contains(&format!("\n{} = ", option.key)), "{} is not in the sample", option.key);
+    }
+    assert_eq!(config.user.len() + config.group.len(), 2);
+    // Examples apart, that is the default configuration.
+    let default = Config::default();
+    config.user.clear();
+    config.group.clear();
+    config.login.pam_directory = None;
+    config.login.users_file = None;
+    config.anonymous.root_dir = None;
+    config.session.missing_home = None;
+    config.data.passive_ports = None;
+    config.data.masquerade_address = None;
+    assert_eq!(config, default);
+}
