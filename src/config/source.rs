@@ -21,8 +21,11 @@ pub struct Adjustments {
 /// Where a configuration comes from, and whom to tell when it is in force.
 pub struct ConfigSource {
     origin: Origin,
-    announcement: Box<dyn Fn(&[SocketAddr])>,
+    announcement: Option<Announcement>,
 }
+
+/// What tells somebody at the terminal.
+struct Announcement(Box<dyn Fn(&[SocketAddr])>);
 
 #[derive(Debug)]
 enum Origin {
@@ -33,22 +36,24 @@ enum Origin {
 impl ConfigSource {
     /// A file, adjusted by the command line.
     pub fn file(path: PathBuf, adjustments: Adjustments) -> ConfigSource {
-        ConfigSource { origin: Origin::File { path, adjustments }, announcement: Box::new(|_| {}) }
+        ConfigSource { origin: Origin::File { path, adjustments }, announcement: None }
     }
 
     /// The command line alone (`ftpd share`): there is nothing to read again.
     pub fn command_line(config: Config) -> ConfigSource {
-        ConfigSource { origin: Origin::CommandLine(Box::new(config)), announcement: Box::new(|_| {}) }
+        ConfigSource { origin: Origin::CommandLine(Box::new(config)), announcement: None }
     }
 
     /// Tells somebody at the terminal, once the daemon listens.
     pub fn announcing(self, announcement: impl Fn(&[SocketAddr]) + 'static) -> ConfigSource {
-        ConfigSource { announcement: Box::new(announcement), ..self }
+        ConfigSource { announcement: Some(Announcement(Box::new(announcement))), ..self }
     }
 
     /// The daemon listens on these addresses. To be called once, by the supervisor.
     pub fn announce(&self, addresses: &[SocketAddr]) {
-        (self.announcement)(addresses);
+        if let Some(Announcement(tell)) = &self.announcement {
+            tell(addresses);
+        }
     }
 
     /// The configuration as it is now: read, adjusted and checked.

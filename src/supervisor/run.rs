@@ -127,6 +127,8 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     for listener in &supervisor.listeners {
         log::notice(format_args!("listening on {}", listener.address));
     }
+    let addresses: Vec<_> = supervisor.listeners.iter().map(|listener| listener.address).collect();
+    supervisor.source.announce(&addresses);
     notify(&[NotifyState::Ready]);
     Ok(supervisor)
 }
