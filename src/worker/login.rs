@@ -19,6 +19,7 @@ use super::policy::{self, Facts};
 use super::virtual_users::{self, Verdict, VirtualUser};
 use crate::config::{Config, RootDir, SessionOptions};
 use crate::ipc::messages::Password;
+use crate::log;
 use crate::system::privileges::Account;
 use crate::system::{accounts, memory};
 
@@ -189,6 +190,9 @@ fn attempt(
     }
     let users = virtual_users::open(config).map_err(|error| no(error.to_string()))?;
     if let Some(users) = users {
+        if users.is_exposed() {
+            log::warning("users-file: others may read it, or others than its owner may write it");
+        }
         match users.verify(name, password).map_err(|error| no(error.to_string()))? {
             Verdict::Right(user) => return virtual_user(config, name, &user),
             Verdict::Wrong => return Err(no("wrong password (users-file)")),
