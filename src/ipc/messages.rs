@@ -285,3 +285,66 @@ messages! {
     ToSession (ToSession::DataSocket);
     FromSession;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
+        assert_eq!(M::decode(&message.encode()).as_ref(), Ok(message));
+    }
+
+    fn address() -> impl Strategy<Value = SocketAddr> {
+        (any::<std::net::IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip, port))
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sent_is_what_arrives(
+            id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
+            peer in address(), local in address()
+        ) {
+            survives(&ToWorker::Serve { id, peer, local, listener: port });
+            survives(&ToWorker::Admitted(flag));
+            survives(&ToSupervisor::MayLogIn { user: text.clone() });
+            survives(&ToFrontend::Serve { peer, local });
+            survives(&ToFrontend::Denied { texts: texts.clone() });
+            survives(&ToFrontend::Ask { texts, prompt: text.clone() });
+            survives(&FromFrontend::Attempt { user: text.clone(), password: Password::new(path.clone()) });
+            survives(&FromFrontend::Left { why: Leaving::LoginTimeout });
+            survives(&ToSession::Name { name: text.clone() });
+            survives(&ToSession::NoDataSocket { errno: number });
+            survives(&FromSession::BindDataPort { port });
+            survives(&FromSession::NotReady { why: text.clone(), text });
+            survives(&FromSession::Event(Event::Transferred {
+                direction: Direction::In,
+                path: path.clone(),
+                bytes: id,
+                micros: id,
+                outcome: Outcome::CutShort,
+            }));
+            survives(&FromSession::Event(Event::Renamed { from: path.clone(), to: path }));
+        }
+
+        #[test]
+        fn no_packet_is_too_silly_to_be_refused(packet: Vec<u8>) {
+            let _ = ToWorker::decode(&packet);
+            let _ = ToSupervisor::decode(&packet);
+            let _ = ToFrontend::decode(&packet);
+            let _ = FromFrontend::decode(&packet);
+            let _ = ToSession::decode(&packet);
+            let _ = FromSession::decode(&packet);
+        }
+    }
+
+    #[test]
+    fn a_byte_too_many_or_too_few_is_malformed() {
+        let mut packet = FromSession::UserName { uid: 7 }.encode();
+        packet.push(0);
+        assert_eq!(FromSession::decode(&packet), Err(Malformed));
+        packet.truncate(3);
+        assert_eq!(FromSession::decode(&packet), Err(Malformed));
+        assert_eq!(FromSession::decode(&[]), Err(Malformed));
+    }
+}
