@@ -18,11 +18,6 @@ pub fn by_name(name: &str) -> Option<Account> {
     users::get_user_by_name(name).and_then(from_entry)
 }
 
-/// The account with this user id; the first, if several share it.
-pub fn by_uid(uid: u32) -> Option<Account> {
-    users::get_user_by_uid(uid).and_then(from_entry)
-}
-
 /// The account that runs this process, with the groups of this process. A user id without an entry (as in a
 /// container) is named by its number and lives in `/`.
 pub fn current() -> Account {
@@ -95,16 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_is_found_by_name_and_by_uid_with_its_own_group() {
+    fn root_is_found_with_its_own_group() {
         let root = by_name("root").expect("every machine has root");
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
-        assert_eq!(by_uid(0), Some(root));
     }
 
     #[test]
     fn nobody_is_given_the_group_of_root() {
-        let nobody = by_uid(65534).expect("every machine has nobody");
+        let nobody = by_name("nobody").expect("every machine has nobody");
         assert!(!nobody.groups.contains(&0), "{nobody:?}");
         assert!(nobody.groups.contains(&nobody.gid));
     }

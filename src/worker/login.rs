@@ -9,7 +9,7 @@
 //! an administrator uses.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
@@ -20,25 +20,8 @@ use super::virtual_users::{self, Verdict, VirtualUser};
 use crate::config::{Config, RootDir, SessionOptions};
 use crate::ipc::messages::Password;
 use crate::log;
-use crate::system::privileges::Account;
+use crate::system::privileges::{self, Account};
 use crate::system::{accounts, memory};
-
-/// Both ends of the control connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Client {
-    /// The client's end.
-    pub peer: SocketAddr,
-    /// Ours.
-    pub local: SocketAddr,
-}
-
-/// What came of an attempt to log in.
-pub enum Decision {
-    /// It is him.
-    Granted(Login),
-    /// It is not, or he may not.
-    Refused(Refused),
-}
 
 /// No, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,21 +62,18 @@ pub struct Login {
     pam: Option<Transaction>,
 }
 
-/// Decides about an attempt. May take as long as PAM's modules do, and as long as the client needs to answer what
+/// Decides about an attempt of the client at this address. May take as long as PAM's modules do, and as long as the client needs to answer what
 /// they ask.
 pub fn decide(
     config: &Config,
-    client: &Client,
+    peer: IpAddr,
     name: &str,
     password: &Password,
     conversation: &mut dyn Conversation,
-) -> Decision {
+) -> Result<Login, Refused> {
     // Sessions are forked from this process: what PAM and libc read of others must not be left lying about.
     memory::wipe_freed(true);
-    match attempt(config, client, name, password, conversation) {
-        Ok(login) => Decision::Granted(login),
-        Err(refused) => Decision::Refused(refused),
-    }
+    attempt(config, peer, name, password, conversation)
 }
 
 impl Login {
@@ -130,6 +110,8 @@ impl Login {
     /// Opens the PAM session in this process, which the session process is then to be forked from: limits, umask,
     /// keyring and login id are inherited. A refusal refuses the login. Without PAM there is nothing to open.
     pub fn open_session(&mut self) -> Result<(), Refused> {
+        // Not the supervisor's, which root's keys may be in. The modules may put some into the new one.
+        privileges::new_session_keyring().map_err(|failure| no(failure.to_string()))?;
         let Some(pam) = &mut self.pam else { return Ok(()) };
         let opened = establish(pam, &mut self.account).and_then(|()| {
             pam.open_session().map_err(|refusal| {
@@ -177,7 +159,7 @@ fn establish(pam: &mut Transaction, account: &mut Account) -> Result<(), Refused
 
 fn attempt(
     config: &Config,
-    client: &Client,
+    peer: IpAddr,
     name: &str,
     password: &Password,
     conversation: &mut dyn Conversation,
@@ -202,7 +184,7 @@ fn attempt(
     if !geteuid().is_root() {
         return Err(no("unknown user; without root there are no system accounts"));
     }
-    system_user(config, client, name, password, conversation)
+    system_user(config, peer, name, password, conversation)
 }
 
 fn anonymous(config: &Config) -> Result<Login, Refused> {
@@ -241,7 +223,7 @@ fn service_account(name: Option<&str>) -> Result<Account, Refused> {
 
 fn system_user(
     config: &Config,
-    client: &Client,
+    peer: IpAddr,
     name: &str,
     password: &Password,
     conversation: &mut dyn Conversation,
@@ -251,9 +233,8 @@ fn system_user(
     object(config, name, account.as_ref(), &groups)?;
 
     let login = &config.login;
-    let mut pam =
-        Transaction::start(&login.pam_service, login.pam_directory.as_deref(), name, client.peer.ip())
-            .map_err(|refusal| no(refusal.to_string()))?;
+    let mut pam = Transaction::start(&login.pam_service, login.pam_directory.as_deref(), name, peer)
+        .map_err(|refusal| no(refusal.to_string()))?;
     pam.authenticate(password, conversation).map_err(|refusal| by_pam(&refusal, pam.take_texts(), None))?;
     pam.account(conversation).map_err(|refusal| {
         let ours = match refusal.expired() {

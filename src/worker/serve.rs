@@ -7,7 +7,7 @@ use nix::sys::wait::WaitStatus;
 
 use super::accounting::{self, Totals};
 use super::dialogue::{Dialogue, Heard};
-use super::login::{self, Decision, Login};
+use super::login::{self, Login};
 use super::processes::{Frontend, Session};
 use super::watch::Watch;
 use super::{Client, Worker, favours};
@@ -26,7 +26,7 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How far a login has come.
 enum Progress {
     /// The session is ready and has greeted the client.
-    LoggedIn(Login, Session),
+    LoggedIn(Box<Login>, Session),
     /// It failed; the client has been told or will be.
     Failed(Vec<String>),
     /// The client is served no more.
@@ -96,7 +96,7 @@ impl Worker<'_> {
             // Every failure is answered this much after the attempt, however soon it was known.
             let answer_at = Instant::now() + options.failure_delay.duration();
             let texts = match self.attempt(client, &mut dialogue, &user, password) {
-                Progress::LoggedIn(login, session) => return Ok((login, session)),
+                Progress::LoggedIn(login, session) => return Ok((*login, session)),
                 Progress::Over(ending) => return Err(ending),
                 Progress::Failed(texts) => texts,
             };
@@ -142,12 +142,11 @@ impl Worker<'_> {
         password: Password,
     ) -> Progress {
         dialogue.begin(user);
-        let ends = login::Client { peer: client.peer, local: client.local };
-        let decision = login::decide(&self.inheritance.config, &ends, user, &password, dialogue);
+        let decision = login::decide(&self.inheritance.config, client.peer.ip(), user, &password, dialogue);
         drop(password);
         let mut login = match decision {
-            Decision::Granted(login) => login,
-            Decision::Refused(refused) => return fail(user, &refused.log, refused.texts),
+            Ok(login) => login,
+            Err(refused) => return fail(user, &refused.log, refused.texts),
         };
         match self.is_admitted(dialogue, login.name()) {
             Ok(true) => {}
@@ -159,7 +158,7 @@ impl Worker<'_> {
             return fail(user, &refused.log, refused.texts);
         }
         match self.begin_session(client, dialogue, &mut login) {
-            Ok(session) => Progress::LoggedIn(login, session),
+            Ok(session) => Progress::LoggedIn(Box::new(login), session),
             Err((why, texts)) => {
                 self.not_logged_in();
                 fail(user, &why, texts)
