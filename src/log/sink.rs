@@ -133,7 +133,7 @@ fn append_to(path: &PathBuf) -> io::Result<File> {
 }
 
 fn syslog_datagram(level: Level, line: &str) -> io::Result<Vec<u8>> {
-    let mut formatter = Formatter3164 {
+    let formatter = Formatter3164 {
         facility: Facility::LOG_FTP,
         hostname: None,
         process: "ftpd".into(),

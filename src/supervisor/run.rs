@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -35,6 +36,9 @@ const LOGIN_OVERTIME: Duration = Duration::from_secs(5);
 
 /// Between telling everybody to end and ending them.
 const LAST_WARNING: Duration = Duration::from_secs(5);
+
+/// Between two lines of the log about refused clients.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 const SIGNALS_TOKEN: u64 = 0;
 const FIRST_LISTENER_TOKEN: u64 = 1;
@@ -71,6 +75,8 @@ struct Supervisor {
     last_id: u64,
     served: u64,
     refused: u64,
+    unlogged_refusals: u64,
+    refusal_logged: Option<Instant>,
     /// Kept in reserve, so that a client can be told 421 when descriptors have run out.
     reserve: Option<OwnedFd>,
 }
@@ -88,7 +94,7 @@ pub fn run(config: Config, source: ConfigSource) -> ExitCode {
 
 fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     open_log(&config)?;
-    let descriptors = DescriptorLimit::raise()?;
+    let descriptors = DescriptorLimit::raise(descriptors_for(config.listen.max_sessions.get()))?;
     let mut listeners = listen::inherited()?;
     let activated = !listeners.is_empty();
     if !activated {
@@ -121,6 +127,8 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         last_id: 0,
         served: 0,
         refused: 0,
+        unlogged_refusals: 0,
+        refusal_logged: None,
         reserve: reserve(),
     };
     supervisor.set_accepting(true)?;
@@ -131,6 +139,11 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     supervisor.source.announce(&addresses);
     notify(&[NotifyState::Ready]);
     Ok(supervisor)
+}
+
+/// A link, a life pipe and the pidfds of two children for each session, of spare workers too; and some of our own.
+fn descriptors_for(max_sessions: u32) -> u64 {
+    (u64::from(max_sessions) + 256) * 5 + 64
 }
 
 fn open_log(config: &Config) -> Result<(), Failure> {
@@ -261,7 +274,7 @@ impl Supervisor {
         if let Err(refusal) = self.counts.admit(address, caps) {
             socket::refuse(client.as_fd(), refusal.reply());
             self.refused += 1;
-            log::notice(format_args!("{peer} refused: {refusal}"));
+            self.log_refusal(peer, refusal);
             return;
         }
         let login_timeout = config.login.login_timeout.duration();
@@ -287,6 +300,18 @@ impl Supervisor {
                 return;
             }
         }
+    }
+
+    /// A flood of clients is no flood of lines: one a second tells of one of them and counts the others.
+    fn log_refusal(&mut self, peer: SocketAddr, refusal: Refusal) {
+        let now = Instant::now();
+        self.unlogged_refusals += 1;
+        if self.refusal_logged.is_some_and(|last| now < last + REFUSAL_LOG_INTERVAL) {
+            return;
+        }
+        self.refusal_logged = Some(now);
+        let others = std::mem::take(&mut self.unlogged_refusals) - 1;
+        log::notice(format_args!("{peer} refused: {refusal} ({others} others since the last such line)"));
     }
 
     /// A worker has something to say, or is dead.

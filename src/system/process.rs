@@ -203,10 +203,14 @@ pub struct DescriptorLimit {
 }
 
 impl DescriptorLimit {
-    /// Raises the limit as far as the system allows; returns what it was.
-    pub fn raise() -> Result<DescriptorLimit, Failure> {
+    /// Raises the limit to `wanted`, or as far as the system allows; returns what it was.
+    pub fn raise(wanted: u64) -> Result<DescriptorLimit, Failure> {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).doing(|| "getrlimit NOFILE".into())?;
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).doing(|| format!("setrlimit NOFILE {hard}"))?;
+        // Above the hard limit only with CAP_SYS_RESOURCE, and never above fs.nr_open.
+        let most = hard.max(wanted);
+        if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_err() {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard).doing(|| format!("setrlimit NOFILE {hard}"))?;
+        }
         Ok(DescriptorLimit { soft, hard })
     }
 

@@ -64,10 +64,15 @@ pub fn run(newborn: Newborn, inheritance: &Inheritance) -> ! {
 }
 
 impl Worker<'_> {
+    /// What `ps` shows of this process, or of a child before it becomes somebody else.
+    fn show(&self, role: &str, details: impl std::fmt::Display) {
+        title::set_role(role, self.inheritance.config.server.process_titles, details);
+    }
+
     fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
             Ok(Some((ToWorker::Serve { id, peer, local, listener: _ }, Some(control)))) => {
-                title::set("ftpd: worker");
+                self.show("worker", peer.ip());
                 log::set_prefix(peer.to_string());
                 self.serve(Client { id, peer, local, control }, frontend)
             }

@@ -215,7 +215,7 @@ impl Worker<'_> {
         client: &Client,
         login: &mut Login,
     ) -> Result<(Dropped, Place), Refusal> {
-        title::set("ftpd: session");
+        self.show("session", format_args!("{} {}", login.name(), client.peer.ip()));
         login.abandon_in_child();
         let parts = self.inheritance;
         let link = link.as_fd().as_raw_fd();

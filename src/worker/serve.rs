@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::ipc::messages::{FromSession, Leaving, Password, ToFrontend, ToSession, ToSupervisor, ToWorker};
 use crate::log::{self, quoted};
 use crate::system::poll::{PollFlags, wait};
-use crate::system::{socket, title};
+use crate::system::socket;
 
 /// The frontend ends a login that takes too long; the worker does so this much later, should the frontend not.
 const LOGIN_OVERTIME: Duration = Duration::from_secs(2);
@@ -218,7 +218,7 @@ impl Worker<'_> {
         // A frontend that is gone already took nothing along: the client's bytes are in his socket.
         let _ = dialogue.frontend.send(&ToFrontend::Granted);
         log::set_prefix(format!("{}-[{}]", client.peer, log::escaped(login.name().as_bytes())));
-        title::set("ftpd: worker");
+        self.show("worker", format_args!("{} {}", login.name(), client.peer.ip()));
         let name = quoted(login.name().as_bytes());
         log::notice(format_args!("USER {name} logged in (uid {}).", login.account().uid));
         Ok(session)
