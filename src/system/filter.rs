@@ -1,12 +1,12 @@
 //! A table of system calls, turned into a seccomp(2) program that searches it by halves.
 //!
-//! The kernel translates a filter and runs it once for each of some 500 system calls whenever one is loaded, which
-//! here is twice for each client. A program that compares call after call, as seccompiler arranges it, takes 0.1 to
-//! 0.3 ms for that; a search tree takes a fraction. Conditions on arguments are seccompiler's.
+//! The kernel checks and translates a filter whenever one is loaded, which here is twice for each client, and then
+//! runs it once for each of some 500 system calls. A program that compares call after call, as seccompiler makes it,
+//! costs 0.2 to 0.3 ms for that; a short search tree costs 0.05. So only the loading is left to the crate.
 
 use std::collections::BTreeMap;
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompRule, sock_filter};
+use seccompiler::{BpfProgram, SeccompAction, sock_filter};
 
 /// What happens at a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +19,38 @@ pub(super) enum Verdict {
     Refuse(i32),
 }
 
+/// Of an argument's low 32 bits, those in `mask` have one of these values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    argument: u8,
+    mask: u32,
+    values: Vec<u32>,
+}
+
+impl Condition {
+    /// The argument is one of these.
+    pub(super) fn one_of(argument: u8, values: &[i32]) -> Condition {
+        Condition { argument, mask: u32::MAX, values: values.iter().map(|&value| value as u32).collect() }
+    }
+
+    /// The argument, as far as the mask goes, is this.
+    pub(super) fn masked(argument: u8, mask: i32, value: i32) -> Condition {
+        Condition { argument, mask: mask as u32, values: vec![value as u32] }
+    }
+
+    /// The argument has none of these bits.
+    pub(super) fn without(argument: u8, bits: i32) -> Condition {
+        Condition::masked(argument, bits, 0)
+    }
+}
+
 /// What is decided about one system call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Decision {
     Always(Verdict),
-    /// `then` if one of the rules matches the arguments.
+    /// `then` if all conditions of one of the alternatives hold.
     Depends {
-        rules: Vec<SeccompRule>,
+        alternatives: Vec<Vec<Condition>>,
         then: Verdict,
         otherwise: Verdict,
     },
@@ -51,45 +76,46 @@ impl Table {
         }
     }
 
-    /// This call: `then` if one of the rules matches its arguments.
-    pub(super) fn when(
+    /// This call is allowed if all conditions of one of the alternatives hold.
+    pub(super) fn allow_if(
         &mut self,
         call: libc::c_long,
-        rules: Vec<SeccompRule>,
-        then: Verdict,
+        alternatives: Vec<Vec<Condition>>,
         otherwise: Verdict,
     ) {
-        self.decisions.insert(call as u32, Decision::Depends { rules, then, otherwise });
+        self.decisions
+            .insert(call as u32, Decision::Depends { alternatives, then: Verdict::Allow, otherwise });
     }
 
     /// The program. Calls of another architecture kill; calls that are newer than this program do not exist for it,
     /// so that the C library falls back to what it did before they were there.
     pub(super) fn compile(self) -> BpfProgram {
-        let mut program = vec![
-            statement(LOAD, ARCHITECTURE_OFFSET),
-            sock_filter { code: JUMP_IF_EQUAL, jt: 1, jf: 0, k: ARCHITECTURE },
-            verdict(Verdict::Kill),
-            statement(LOAD, NUMBER_OFFSET),
-        ];
-        program.append(&mut tree(&self.ranges()));
-        program
+        let mut program = Program::default();
+        program.tree(&self.ranges());
+        let search = program.push(statement(LOAD, NUMBER_OFFSET));
+        let kill = program.verdict(Verdict::Kill);
+        program.jump(JUMP_IF_EQUAL, ARCHITECTURE, search, kill);
+        program.push(statement(LOAD, ARCHITECTURE_OFFSET));
+        program.backwards.reverse();
+        program.backwards
     }
 
     /// The line of all numbers, cut where the decision changes.
     fn ranges(self) -> Vec<(u32, Decision)> {
         let mut ranges = vec![(0, Decision::Always(self.otherwise))];
         for (call, decision) in self.decisions {
-            push(&mut ranges, call, decision);
-            push(&mut ranges, call + 1, Decision::Always(self.otherwise));
+            start_range(&mut ranges, call, decision);
+            start_range(&mut ranges, call + 1, Decision::Always(self.otherwise));
         }
-        push(&mut ranges, libc::SYS_mseal as u32 + 1, Decision::Always(Verdict::Refuse(libc::ENOSYS)));
-        push(&mut ranges, FOREIGN, Decision::Always(Verdict::Kill));
+        let newest = libc::SYS_mseal as u32;
+        start_range(&mut ranges, newest + 1, Decision::Always(Verdict::Refuse(libc::ENOSYS)));
+        start_range(&mut ranges, FOREIGN, Decision::Always(Verdict::Kill));
         ranges
     }
 }
 
 /// Adds a range, or lets the one before it go on if nothing changes.
-fn push(ranges: &mut Vec<(u32, Decision)>, start: u32, decision: Decision) {
+fn start_range(ranges: &mut Vec<(u32, Decision)>, start: u32, decision: Decision) {
     // An "otherwise" that lasted for no number at all.
     if ranges.last().is_some_and(|&(last, _)| last == start) {
         ranges.pop();
@@ -99,62 +125,107 @@ fn push(ranges: &mut Vec<(u32, Decision)>, start: u32, decision: Decision) {
     }
 }
 
-/// The number is in the accumulator: compares it with the middle, then goes on in one of the halves.
-fn tree(ranges: &[(u32, Decision)]) -> BpfProgram {
-    if let [(_, decision)] = ranges {
-        return leaf(decision);
-    }
-    let (low, high) = ranges.split_at(ranges.len() / 2);
-    let middle = high[0].0;
-    let mut below = tree(low);
-    let mut above = tree(high);
-    let mut program = match u8::try_from(below.len()) {
-        Ok(distance) => vec![sock_filter { code: JUMP_IF_NOT_LESS, jt: distance, jf: 0, k: middle }],
-        Err(_) => vec![
-            sock_filter { code: JUMP_IF_NOT_LESS, jt: 0, jf: 1, k: middle },
-            statement(JUMP, below.len() as u32),
-        ],
-    };
-    program.append(&mut below);
-    program.append(&mut above);
-    program
+/// A program, written from its end to its beginning: jumps only go forward, so their targets are always known.
+#[derive(Default)]
+struct Program {
+    backwards: BpfProgram,
 }
 
-fn leaf(decision: &Decision) -> BpfProgram {
-    match decision {
-        Decision::Always(always) => vec![verdict(*always)],
-        Decision::Depends { rules, then, otherwise } => {
-            let mut program = BpfProgram::new();
-            for rule in rules {
-                // A rule that does not match jumps over the one instruction behind it.
-                program.append(&mut BpfProgram::from(rule.clone()));
-                program.push(verdict(*then));
-            }
-            program.push(verdict(*otherwise));
-            program
+/// An instruction: how many there are from it to the end.
+#[derive(Clone, Copy)]
+struct Label(usize);
+
+impl Program {
+    fn push(&mut self, instruction: sock_filter) -> Label {
+        self.backwards.push(instruction);
+        Label(self.backwards.len())
+    }
+
+    /// What ends the program with this verdict; the next one of its kind, if a jump reaches it.
+    fn verdict(&mut self, verdict: Verdict) -> Label {
+        let action = match verdict {
+            Verdict::Allow => SeccompAction::Allow,
+            Verdict::Kill => SeccompAction::KillProcess,
+            Verdict::Refuse(errno) => SeccompAction::Errno(errno as u32),
+        };
+        let end = statement(RETURN, action.into());
+        // Two jumps may have to be put in between before the one that asks is written.
+        let reach = self.backwards.len().saturating_sub(FARTHEST_JUMP - 2);
+        match self.backwards[reach..].iter().rposition(|instruction| *instruction == end) {
+            Some(found) => Label(reach + found + 1),
+            None => self.push(end),
         }
     }
-}
 
-fn verdict(verdict: Verdict) -> sock_filter {
-    let action = match verdict {
-        Verdict::Allow => SeccompAction::Allow,
-        Verdict::Kill => SeccompAction::KillProcess,
-        Verdict::Refuse(errno) => SeccompAction::Errno(errno as u32),
-    };
-    statement(RETURN, action.into())
+    /// A comparison of what was loaded with a value.
+    fn jump(&mut self, code: u16, value: u32, yes: Label, no: Label) -> Label {
+        let (yes, no) = (self.within_reach(yes, 1), self.within_reach(no, 0));
+        let distance = |target: Label| (self.backwards.len() - target.0) as u8;
+        let (jt, jf) = (distance(yes), distance(no));
+        self.push(sock_filter { code, jt, jf, k: value })
+    }
+
+    /// The target, or a stepping stone to it when it is too far for a comparison (with `more` instructions to come).
+    fn within_reach(&mut self, target: Label, more: usize) -> Label {
+        let distance = self.backwards.len() - target.0;
+        if distance + more <= FARTHEST_JUMP { target } else { self.push(statement(JUMP, distance as u32)) }
+    }
+
+    /// Finds the range of the number that was loaded: compares with the middle, then goes on in one of the halves.
+    fn tree(&mut self, ranges: &[(u32, Decision)]) -> Label {
+        if let [(_, decision)] = ranges {
+            return self.decision(decision);
+        }
+        let (low, high) = ranges.split_at(ranges.len() / 2);
+        let above = self.tree(high);
+        let below = self.tree(low);
+        self.jump(JUMP_IF_NOT_LESS, high[0].0, above, below)
+    }
+
+    fn decision(&mut self, decision: &Decision) -> Label {
+        match decision {
+            Decision::Always(verdict) => self.verdict(*verdict),
+            Decision::Depends { alternatives, then, otherwise } => {
+                let mut otherwise = self.verdict(*otherwise);
+                for alternative in alternatives.iter().rev() {
+                    let mut then = self.verdict(*then);
+                    for condition in alternative.iter().rev() {
+                        then = self.condition(condition, then, otherwise);
+                    }
+                    otherwise = then;
+                }
+                otherwise
+            }
+        }
+    }
+
+    fn condition(&mut self, condition: &Condition, yes: Label, no: Label) -> Label {
+        let mut next = no;
+        for &value in condition.values.iter().rev() {
+            next = self.jump(JUMP_IF_EQUAL, value, yes, next);
+        }
+        if condition.mask != u32::MAX {
+            self.push(statement(AND, condition.mask));
+        }
+        self.push(statement(LOAD, ARGUMENTS_OFFSET + 8 * u32::from(condition.argument)))
+    }
 }
 
 fn statement(code: u16, operand: u32) -> sock_filter {
     sock_filter { code, jt: 0, jf: 0, k: operand }
 }
 
-// struct seccomp_data, linux/seccomp.h.
+/// Comparisons count the instructions they jump over in eight bits.
+const FARTHEST_JUMP: usize = u8::MAX as usize;
+
+// struct seccomp_data, linux/seccomp.h; of the arguments the half that counts, on machines with the small end first.
 const NUMBER_OFFSET: u32 = 0;
 const ARCHITECTURE_OFFSET: u32 = 4;
+const ARGUMENTS_OFFSET: u32 = 16;
 
 // Classic BPF, linux/bpf_common.h: class, size or operation, source.
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
 const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
 const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const JUMP_IF_NOT_LESS: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
@@ -171,12 +242,10 @@ const ARCHITECTURE: u32 = 0xC000_0000 | 183;
 
 #[cfg(test)]
 mod tests {
-    use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition};
-
     use super::*;
 
-    /// Runs a program as the kernel would, on a call with this number and first argument.
-    fn run(program: &BpfProgram, architecture: u32, number: u32, argument: u32) -> u32 {
+    /// Runs a program as the kernel would, on a call with this number and first arguments.
+    fn run(program: &BpfProgram, architecture: u32, number: u32, arguments: [u32; 3]) -> u32 {
         let mut accumulator = 0;
         let mut at = 0;
         loop {
@@ -188,10 +257,10 @@ mod tests {
                     accumulator = match step.k {
                         NUMBER_OFFSET => number,
                         ARCHITECTURE_OFFSET => architecture,
-                        16 => argument,
-                        other => panic!("load from {other}"),
+                        offset => arguments[(offset - ARGUMENTS_OFFSET) as usize / 8],
                     }
                 }
+                AND => accumulator &= step.k,
                 JUMP => at += step.k as usize,
                 JUMP_IF_EQUAL => at += jump(accumulator == step.k),
                 JUMP_IF_NOT_LESS => at += jump(accumulator >= step.k),
@@ -202,55 +271,64 @@ mod tests {
     }
 
     fn action(of: Verdict) -> u32 {
-        verdict(of).k
+        let mut program = Program::default();
+        program.verdict(of);
+        program.backwards[0].k
     }
 
     #[test]
     fn every_number_gets_the_verdict_of_the_table() {
-        let mut table = Table::new(Verdict::Refuse(libc::EPERM));
-        let allowed: Vec<libc::c_long> =
-            (0..460).filter(|number| number % 7 == 0 || number / 40 == 3).collect();
-        table.always(&allowed, Verdict::Allow);
-        table.always(&[1, 9, 459], Verdict::Kill);
-        let program = table.compile();
-        for number in 0..=462 {
-            let expected = match number {
-                1 | 9 | 459 => Verdict::Kill,
-                _ if allowed.contains(&i64::from(number)) => Verdict::Allow,
-                _ => Verdict::Refuse(libc::EPERM),
-            };
-            assert_eq!(run(&program, ARCHITECTURE, number, 0), action(expected), "call {number}");
+        for step in [2, 3, 7, 50] {
+            let mut table = Table::new(Verdict::Refuse(libc::EPERM));
+            let allowed: Vec<i64> =
+                (0..460).filter(|number| number % step == 0 || number / 40 == 3).collect();
+            table.always(&allowed, Verdict::Allow);
+            table.always(&[1, 9, 459], Verdict::Kill);
+            let program = table.compile();
+            for number in 0..=462 {
+                let expected = match number {
+                    1 | 9 | 459 => Verdict::Kill,
+                    _ if allowed.contains(&i64::from(number)) => Verdict::Allow,
+                    _ => Verdict::Refuse(libc::EPERM),
+                };
+                assert_eq!(run(&program, ARCHITECTURE, number, [0; 3]), action(expected), "call {number}");
+            }
         }
     }
 
     #[test]
     fn newer_calls_do_not_exist_and_foreign_ones_kill() {
         let program = Table::new(Verdict::Allow).compile();
-        assert_eq!(run(&program, ARCHITECTURE, 463, 0), action(Verdict::Refuse(libc::ENOSYS)));
-        assert_eq!(run(&program, ARCHITECTURE, FOREIGN, 0), action(Verdict::Kill));
-        assert_eq!(run(&program, ARCHITECTURE, u32::MAX, 0), action(Verdict::Kill));
-        assert_eq!(run(&program, 0x4000_0003, 0, 0), action(Verdict::Kill));
+        assert_eq!(run(&program, ARCHITECTURE, 463, [0; 3]), action(Verdict::Refuse(libc::ENOSYS)));
+        assert_eq!(run(&program, ARCHITECTURE, FOREIGN, [0; 3]), action(Verdict::Kill));
+        assert_eq!(run(&program, ARCHITECTURE, u32::MAX, [0; 3]), action(Verdict::Kill));
+        assert_eq!(run(&program, 0x4000_0003, 0, [0; 3]), action(Verdict::Kill));
     }
 
     #[test]
     fn arguments_decide_where_the_table_says_so() {
-        let equal = |value| {
-            let condition =
-                SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
-            SeccompRule::new(vec![condition]).unwrap()
-        };
+        let refused = Verdict::Refuse(libc::EAFNOSUPPORT);
         let mut table = Table::new(Verdict::Kill);
-        table.when(41, vec![equal(2), equal(10)], Verdict::Allow, Verdict::Refuse(libc::EAFNOSUPPORT));
+        let alternatives = vec![
+            vec![Condition::one_of(0, &[2, 10]), Condition::masked(1, 0xf, 1)],
+            vec![Condition::one_of(0, &[-1]), Condition::without(2, 0x30)],
+        ];
+        table.allow_if(41, alternatives, refused);
+        // Many ranges around it, so that jumps become long.
+        table.always(&(100..460).step_by(2).collect::<Vec<_>>(), Verdict::Allow);
         let program = table.compile();
-        for (argument, expected) in [
-            (2, Verdict::Allow),
-            (10, Verdict::Allow),
-            (1, Verdict::Refuse(libc::EAFNOSUPPORT)),
-            (16, Verdict::Refuse(libc::EAFNOSUPPORT)),
+        for (arguments, expected) in [
+            ([2, 1, 0], Verdict::Allow),
+            ([10, 0x80801, 0], Verdict::Allow),
+            ([10, 2, 0], refused),
+            ([1, 1, 0], refused),
+            ([u32::MAX, 2, 0x40], Verdict::Allow),
+            ([u32::MAX, 1, 0x50], refused),
         ] {
-            assert_eq!(run(&program, ARCHITECTURE, 41, argument), action(expected));
+            assert_eq!(run(&program, ARCHITECTURE, 41, arguments), action(expected), "{arguments:?}");
         }
-        assert_eq!(run(&program, ARCHITECTURE, 40, 2), action(Verdict::Kill));
-        assert_eq!(run(&program, ARCHITECTURE, 42, 2), action(Verdict::Kill));
+        assert_eq!(run(&program, ARCHITECTURE, 40, [2, 1, 0]), action(Verdict::Kill));
+        assert_eq!(run(&program, ARCHITECTURE, 42, [2, 1, 0]), action(Verdict::Kill));
+        assert_eq!(run(&program, ARCHITECTURE, 458, [0; 3]), action(Verdict::Allow));
     }
 }

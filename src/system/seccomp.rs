@@ -7,9 +7,9 @@
 use std::io;
 
 use libc::c_long;
-use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+use seccompiler::BpfProgram;
 
-use super::filter::{Table, Verdict};
+use super::filter::{Condition, Table, Verdict};
 use super::landlock::Access;
 use super::{Doing, Failure};
 
@@ -23,15 +23,12 @@ pub struct Filters {
 
 impl Filters {
     /// Makes the filters: for the supervisor, before it forks.
-    pub fn compile() -> Result<Filters, Failure> {
-        let compile = || -> Result<Filters, seccompiler::BackendError> {
-            Ok(Filters {
-                frontend: frontend()?.compile(),
-                reader: session(Access::Read)?.compile(),
-                writer: session(Access::Write)?.compile(),
-            })
-        };
-        compile().map_err(io::Error::other).doing(|| "compiling the seccomp filters".into())
+    pub fn compile() -> Filters {
+        Filters {
+            frontend: frontend().compile(),
+            reader: session(Access::Read).compile(),
+            writer: session(Access::Write).compile(),
+        }
     }
 
     /// From here on this process is a frontend: it can use the sockets that it has, and no others.
@@ -52,7 +49,7 @@ fn load(program: &BpfProgram) -> Result<(), Failure> {
     seccompiler::apply_filter(program).map_err(io::Error::other).doing(|| "loading the seccomp filter".into())
 }
 
-fn frontend() -> Result<Table, seccompiler::BackendError> {
+fn frontend() -> Table {
     let refused = Verdict::Refuse(libc::EPERM);
     let mut table = Table::new(refused);
     table.always(NEVER, Verdict::Kill);
@@ -60,74 +57,52 @@ fn frontend() -> Result<Table, seccompiler::BackendError> {
     // abort(3) tries these and copes without; a frontend of the same uid must be out of reach.
     table.always(SIGNALS, refused);
     table.always(FRONTEND, Verdict::Allow);
-    table.when(libc::SYS_mmap, vec![without(2, libc::PROT_EXEC)?], Verdict::Allow, refused);
-    table.when(libc::SYS_mprotect, vec![without(1, libc::PROT_EXEC)?], Verdict::Allow, refused);
-    table.when(libc::SYS_prctl, vec![equal(0, libc::PR_SET_NAME)?], Verdict::Allow, refused);
-    table.when(libc::SYS_fcntl, any(1, DESCRIPTOR_FLAGS)?, Verdict::Allow, refused);
-    table.when(libc::SYS_ioctl, any(1, SOCKET_IOCTLS)?, Verdict::Allow, refused);
-    let mut options = vec![equal(1, libc::IPPROTO_TCP)?];
-    for &option in SOCKET_OPTIONS {
-        options.push(SeccompRule::new(vec![is(1, libc::SOL_SOCKET)?, is(2, option)?])?);
-    }
-    table.when(libc::SYS_setsockopt, options, Verdict::Allow, refused);
-    Ok(table)
+    let options = vec![
+        vec![Condition::one_of(1, &[libc::IPPROTO_TCP])],
+        vec![Condition::one_of(1, &[libc::SOL_SOCKET]), Condition::one_of(2, SOCKET_OPTIONS)],
+    ];
+    table.allow_if(libc::SYS_mmap, only(Condition::without(2, libc::PROT_EXEC)), refused);
+    table.allow_if(libc::SYS_mprotect, only(Condition::without(2, libc::PROT_EXEC)), refused);
+    table.allow_if(libc::SYS_prctl, only(Condition::one_of(0, HARMLESS_PRCTLS)), refused);
+    table.allow_if(libc::SYS_fcntl, only(Condition::one_of(1, DESCRIPTOR_FLAGS)), refused);
+    table.allow_if(libc::SYS_ioctl, only(Condition::one_of(1, SOCKET_IOCTLS)), refused);
+    table.allow_if(libc::SYS_setsockopt, options, refused);
+    table
 }
 
-fn session(access: Access) -> Result<Table, seccompiler::BackendError> {
+fn session(access: Access) -> Table {
     let refused = Verdict::Refuse(libc::EPERM);
     let mut table = Table::new(Verdict::Allow);
     table.always(NEVER, refused);
     table.always(SIGNALS, refused);
     // The C library tries clone(2) instead, and that is refused.
     table.always(&[libc::SYS_clone3], Verdict::Refuse(libc::ENOSYS));
-    table.when(libc::SYS_mmap, vec![without(2, libc::PROT_EXEC)?], Verdict::Allow, refused);
-    table.when(libc::SYS_mprotect, vec![without(1, libc::PROT_EXEC)?], Verdict::Allow, refused);
-    table.when(libc::SYS_prctl, any(0, HARMLESS_PRCTLS)?, Verdict::Allow, refused);
-    table.when(libc::SYS_ioctl, any(1, SESSION_IOCTLS)?, Verdict::Allow, refused);
-    let tcp = [libc::AF_INET, libc::AF_INET6].map(|family| {
-        let stream = SeccompCondition::new(
-            1,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::MaskedEq(SOCKET_TYPE),
-            libc::SOCK_STREAM as u64,
-        )?;
-        SeccompRule::new(vec![is(0, family)?, stream])
-    });
-    let tcp = tcp.into_iter().collect::<Result<_, _>>()?;
-    table.when(libc::SYS_socket, tcp, Verdict::Allow, Verdict::Refuse(libc::EAFNOSUPPORT));
+    let tcp = vec![vec![
+        Condition::one_of(0, &[libc::AF_INET, libc::AF_INET6]),
+        Condition::masked(1, SOCKET_TYPE, libc::SOCK_STREAM),
+        Condition::one_of(2, &[0, libc::IPPROTO_TCP]),
+    ]];
+    table.allow_if(libc::SYS_socket, tcp, Verdict::Refuse(libc::EAFNOSUPPORT));
+    table.allow_if(libc::SYS_mmap, only(Condition::without(2, libc::PROT_EXEC)), refused);
+    table.allow_if(libc::SYS_mprotect, only(Condition::without(2, libc::PROT_EXEC)), refused);
+    table.allow_if(libc::SYS_prctl, only(Condition::one_of(0, HARMLESS_PRCTLS)), refused);
+    table.allow_if(libc::SYS_ioctl, only(Condition::one_of(1, SESSION_IOCTLS)), refused);
     for &(call, mode) in CHMOD {
-        table.when(call, vec![without(mode, libc::S_ISUID as i32)?], Verdict::Allow, refused);
+        table.allow_if(call, only(Condition::without(mode, libc::S_ISUID as i32)), refused);
     }
     if access == Access::Read {
         let read_only = Verdict::Refuse(libc::EACCES);
         table.always(CHANGES, read_only);
         for &(call, flags) in OPEN {
-            let reads =
-                SeccompCondition::new(flags, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(WRITES), 0)?;
-            table.when(call, vec![SeccompRule::new(vec![reads])?], Verdict::Allow, read_only);
+            table.allow_if(call, only(Condition::without(flags, WRITES)), read_only);
         }
     }
-    Ok(table)
+    table
 }
 
-/// Argument number `argument`, 32 bits of it, has this value.
-fn is(argument: u8, value: i32) -> Result<SeccompCondition, seccompiler::BackendError> {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value as u32))
-}
-
-fn equal(argument: u8, value: i32) -> Result<SeccompRule, seccompiler::BackendError> {
-    SeccompRule::new(vec![is(argument, value)?])
-}
-
-/// One of these values.
-fn any(argument: u8, values: &[i32]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-    values.iter().map(|&value| equal(argument, value)).collect()
-}
-
-/// None of these bits.
-fn without(argument: u8, bits: i32) -> Result<SeccompRule, seccompiler::BackendError> {
-    let mask = SeccompCmpOp::MaskedEq(u64::from(bits as u32));
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, mask, 0)?])
+/// One condition, and no alternative to it.
+fn only(condition: Condition) -> Vec<Vec<Condition>> {
+    vec![vec![condition]]
 }
 
 /// Since Linux 6.6; the number is the same on every architecture.
@@ -137,10 +112,10 @@ const FCHMODAT2: c_long = 452;
 const RENAMEAT: c_long = if cfg!(target_arch = "aarch64") { 38 } else { 264 };
 
 /// sock_type_mask of socket(2): the type without SOCK_CLOEXEC and SOCK_NONBLOCK.
-const SOCKET_TYPE: u64 = 0xf;
+const SOCKET_TYPE: i32 = 0xf;
 
 /// Flags of open(2) that make it more than reading.
-const WRITES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | O_TMPFILE) as u64;
+const WRITES: i32 = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | O_TMPFILE;
 /// The bit of O_TMPFILE that is not O_DIRECTORY.
 const O_TMPFILE: i32 = libc::O_TMPFILE & !libc::O_DIRECTORY;
 

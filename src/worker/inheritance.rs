@@ -29,7 +29,7 @@ impl Inheritance {
     pub fn prepare(config: Config, descriptors: DescriptorLimit) -> Result<Inheritance, Failure> {
         let frontend_account = frontend_account(&config)?;
         Ok(Inheritance {
-            filters: Filters::compile()?,
+            filters: Filters::compile(),
             empty_root: EmptyRoot::make()?,
             null: std::fs::File::options()
                 .read(true)
