@@ -119,7 +119,7 @@ impl Files {
     /// directory that hands its group down goes on doing so.
     pub fn set_mode(&self, path: &FtpPath, mode: u32) -> Result<(), Error> {
         self.authorize(Operation::SetMode, path)?;
-        let object = self.resolve(path, OFlag::O_PATH, Mode::empty())?;
+        let object = self.open_object(path)?;
         let status = status::status_of(object.as_fd())?;
         let mode = mode & 0o777
             | match status.kind {
@@ -146,14 +146,14 @@ impl Files {
     /// Changes the time of modification, in seconds since 1970 UTC (MFMT).
     pub fn set_modified(&self, path: &FtpPath, seconds: i64) -> Result<(), Error> {
         self.authorize(Operation::SetModified, path)?;
-        let object = self.resolve(path, OFlag::O_PATH, Mode::empty())?;
+        let object = self.open_object(path)?;
         Ok(status::set_modified_of(object.as_fd(), seconds)?)
     }
 
     /// How many bytes this user could still write below this directory (ALLO). A quota may leave less.
     pub fn free_space(&self, path: &FtpPath) -> Result<u64, Error> {
         self.authorize(Operation::Store, path)?;
-        let system = fstatvfs(self.resolve(path, OFlag::O_PATH, Mode::empty())?)?;
+        let system = fstatvfs(self.open_object(path)?)?;
         Ok(u64::from(system.blocks_available()).saturating_mul(u64::from(system.fragment_size())))
     }
 
@@ -172,6 +172,11 @@ impl Files {
     pub(super) fn open_directory(&self, path: &FtpPath, follow: bool) -> Result<OwnedFd, Error> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK;
         self.resolve(path, if follow { flags } else { flags | OFlag::O_NOFOLLOW }, Mode::empty())
+    }
+
+    /// Whatever it is, behind symbolic links, without opening it.
+    pub(super) fn open_object(&self, path: &FtpPath) -> Result<OwnedFd, Error> {
+        self.resolve(path, OFlag::O_PATH, Mode::empty())
     }
 
     /// A directory, to be used in the *at() calls only: no right to read it is needed.

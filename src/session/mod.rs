@@ -8,7 +8,15 @@
 
 pub mod authorize;
 pub mod error;
+pub mod facts;
 pub mod files;
+pub mod format;
+mod glob;
+mod lines;
+mod list_options;
+pub mod listing;
+pub mod names;
+mod targets;
 mod temporary;
 pub mod upload;
 

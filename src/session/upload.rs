@@ -7,10 +7,10 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{self, AtFlags, FallocateFlags, FcntlArg, OFlag};
+use nix::fcntl::{self, FallocateFlags, FcntlArg, OFlag};
 use nix::sys::stat::{self, Mode};
 use nix::unistd::{self, Gid, UnlinkatFlags, Whence};
 

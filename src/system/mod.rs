@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod capabilities;
+pub mod directory;
 pub mod empty_root;
 mod filter;
 pub mod inherited;
@@ -16,6 +17,7 @@ pub mod seccomp;
 pub mod signals;
 pub mod socket;
 pub mod status;
+pub mod time_zone;
 pub mod title;
 
 use std::fmt;

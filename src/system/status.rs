@@ -48,6 +48,24 @@ pub struct Status {
     pub inode: u64,
 }
 
+impl Status {
+    /// Of a file of which nothing else is known.
+    pub fn unknown(kind: Kind) -> Status {
+        Status {
+            kind,
+            mode: 0,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            modified: 0,
+            created: None,
+            device: 0,
+            inode: 0,
+        }
+    }
+}
+
 /// How a name is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {

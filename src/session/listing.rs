@@ -1,0 +1,342 @@
+//! LIST, NLST and MLSD: directories become lines, a piece at a time, so that a listing of any length takes no more
+//! memory than a sorted one of `sort-limit` names, and the control connection can be watched in between.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::AsFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::authorize::Operation;
+use super::error::Error;
+use super::facts::{Facts, Rights};
+use super::files::Files;
+use super::format::Clock;
+use super::glob;
+use super::lines::{Lines, Place};
+use super::list_options::{Options, Order};
+use super::names::Names;
+use super::targets::{self, Target};
+use crate::protocol::path::FtpPath;
+use crate::system::directory::Entries;
+use crate::system::status::{self, Kind, Look};
+use crate::system::time_zone;
+
+/// How deep -R goes.
+const DEEPEST: u32 = 64;
+/// How many directories -R may have found and not yet listed.
+const MOST_WAITING: usize = 100_000;
+/// How many names -R shows.
+const MOST_RECURSIVE: u64 = 1_000_000;
+
+/// Which command the listing is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// LIST, and STAT with a path: for people, as `ls -l` writes.
+    List,
+    /// NLST: names, as they can be given to RETR.
+    Names,
+    /// MLSD: facts (RFC 3659 7).
+    Facts,
+}
+
+/// What a session has set for its listings.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The times in LIST are the machine's local ones (`listing-times`).
+    pub local_times: bool,
+    /// Directories with more entries are not sorted (`sort-limit`).
+    pub sort_limit: usize,
+    /// The facts of MLSD, as OPTS MLST has left them.
+    pub facts: Facts,
+}
+
+/// A listing that is being made.
+pub struct Listing {
+    lines: Lines,
+    sort_limit: usize,
+    /// The next one is the last.
+    waiting: Vec<Target>,
+    reading: Option<Reading>,
+    /// Lines have been written: a header has an empty line above it.
+    begun: bool,
+    shown: u64,
+}
+
+/// To be called before chroot: local times need the zone of the machine, which is a file.
+pub fn prepare() {
+    time_zone::load();
+}
+
+impl Listing {
+    /// Begins with what the client has said behind LIST, NLST or MLSD in the directory `here`. What cannot be
+    /// listed at all is refused here, before any data connection is made.
+    pub fn begin(
+        files: &Files,
+        here: &FtpPath,
+        argument: &[u8],
+        form: Form,
+        settings: Settings,
+    ) -> Result<Listing, Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        let (options, text) = match form {
+            Form::List | Form::Names => Options::parse(argument),
+            Form::Facts => (Options { almost_all: true, ..Options::default() }, argument),
+        };
+        let form = if form == Form::List && options.names_only { Form::Names } else { form };
+        let lines =
+            Lines { form, options, facts: settings.facts, clock: Clock::new(settings.local_times, now) };
+        let waiting = targets::of(files, here, text, form, &options)?;
+        let mut listing = Listing {
+            lines,
+            sort_limit: settings.sort_limit,
+            waiting,
+            reading: None,
+            begun: false,
+            shown: 0,
+        };
+        if let Some(Target::Directory(_)) = listing.waiting.last()
+            && let Some(Target::Directory(first)) = listing.waiting.pop()
+        {
+            listing.reading = Some(Reading::open(files, first, form)?);
+        }
+        Ok(listing)
+    }
+
+    /// Writes lines behind what is in `out` until it has grown by `at_least` bytes, or by less at the end.
+    /// Whether there may be more.
+    pub fn fill(
+        &mut self,
+        files: &Files,
+        names: &mut Names,
+        out: &mut Vec<u8>,
+        at_least: usize,
+    ) -> Result<bool, Error> {
+        let full = out.len() + at_least;
+        while out.len() < full {
+            if let Some(reading) = &mut self.reading {
+                if reading.header.is_some() || reading.names.is_none() {
+                    reading.start(&self.lines, self.sort_limit, self.begun, out)?;
+                    self.begun = true;
+                }
+                if reading.next(files, names, &mut self.lines, out)? {
+                    self.shown += 1;
+                    if self.lines.options.recursive && self.shown > MOST_RECURSIVE {
+                        return Err(Error::ListingTooLong);
+                    }
+                } else if let Some(finished) = self.reading.take() {
+                    self.waiting.extend(finished.children.into_iter().rev());
+                    if self.waiting.len() > MOST_WAITING {
+                        return Err(Error::ListingTooLong);
+                    }
+                }
+                continue;
+            }
+            match self.waiting.pop() {
+                None => return Ok(false),
+                Some(Target::Entry { path, shown }) => {
+                    one(files, names, &mut self.lines, &path, &shown, out)?;
+                    self.begun = true;
+                }
+                Some(Target::Directory(target)) => match Reading::open(files, target, self.lines.form) {
+                    Ok(reading) => self.reading = Some(reading),
+                    // It has gone or may not be read: the rest is worth listing all the same.
+                    Err(Error::Denied | Error::NotFound | Error::NotADirectory | Error::TooManyLinks) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The facts of one name and the name (MLST): `type=file;size=3; /a/b`, without a line end.
+pub fn describe(files: &Files, names: &mut Names, path: &FtpPath, facts: Facts) -> Result<Vec<u8>, Error> {
+    files.authorize(Operation::Describe, path)?;
+    let mut out = Vec::new();
+    let mut lines =
+        Lines { form: Form::Facts, options: Options::default(), facts, clock: Clock::new(false, 0) };
+    one(files, names, &mut lines, path, path.as_bytes(), &mut out)?;
+    out.truncate(out.len() - b"\r\n".len());
+    Ok(out)
+}
+
+/// The line of one name.
+fn one(
+    files: &Files,
+    names: &mut Names,
+    lines: &mut Lines,
+    path: &FtpPath,
+    shown: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let parent = path.parent();
+    let directory = files.open_directory_path(&parent)?;
+    let name = CString::new(path.name().unwrap_or(b".")).map_err(|_| Error::NameNotAllowed)?;
+    let rights = Rights::of(files, (!path.is_root()).then_some(directory.as_fd()))?;
+    let place = Place { directory: directory.as_fd(), path: &parent, rights: Some(&rights) };
+    lines.entry(files, names, place, (&name, None), [b"", shown], out).map(drop).ok_or(Error::NotFound)
+}
+
+/// One directory, while it is listed.
+struct Reading {
+    target: targets::Directory,
+    entries: Entries,
+    rights: Option<Rights>,
+    header: Option<Vec<u8>>,
+    /// What has been read ahead to be sorted; None before anything was.
+    names: Option<ReadAhead>,
+    /// Directories in this one, for -R.
+    children: Vec<Target>,
+}
+
+/// Names one behind another, each with a zero byte at its end.
+#[derive(Default)]
+struct ReadAhead {
+    bytes: Vec<u8>,
+    order: Vec<Ahead>,
+    next: usize,
+    /// There are more in the directory, which come as they are.
+    more: bool,
+}
+
+struct Ahead {
+    start: usize,
+    end: usize,
+    kind: Option<Kind>,
+    /// What the order asks for before the name: newer and larger is less.
+    rank: i64,
+}
+
+impl Reading {
+    fn open(files: &Files, target: targets::Directory, form: Form) -> Result<Reading, Error> {
+        files.authorize(Operation::List, &target.path)?;
+        let directory = files.open_directory(&target.path, target.depth == 0)?;
+        let rights = match form {
+            Form::Facts => Some(Rights::of(files, Some(directory.as_fd()))?),
+            Form::List | Form::Names => None,
+        };
+        let header = target.header.clone();
+        Ok(Reading {
+            target,
+            entries: Entries::of(directory),
+            rights,
+            header,
+            names: None,
+            children: Vec::new(),
+        })
+    }
+
+    /// Writes the header and reads as many names as can be sorted.
+    fn start(
+        &mut self,
+        lines: &Lines,
+        sort_limit: usize,
+        begun: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if let Some(header) = self.header.take() {
+            if begun {
+                out.extend_from_slice(b"\r\n");
+            }
+            super::format::name(out, &header);
+            out.extend_from_slice(b":\r\n");
+        }
+        let options = &lines.options;
+        let mut ahead = ReadAhead::default();
+        if options.all && self.target.pattern.is_none() {
+            ahead.push(c".", Some(Kind::Directory), i64::MIN);
+            ahead.push(c"..", Some(Kind::Directory), i64::MIN);
+        }
+        while let Some((directory, entry)) = self.entries.next()? {
+            if !shows(&self.target, options, entry.name.to_bytes()) {
+                continue;
+            }
+            let rank = match options.order {
+                Order::Name => 0,
+                Order::Modified | Order::Size => {
+                    match status::status_at(directory, entry.name, Look::default()) {
+                        Ok(status) if options.order == Order::Size => (!status.size).cast_signed(),
+                        Ok(status) => status.modified.saturating_neg(),
+                        Err(_) => i64::MAX,
+                    }
+                }
+            };
+            ahead.push(entry.name, entry.kind, rank);
+            if ahead.order.len() > sort_limit {
+                ahead.more = true;
+                break;
+            }
+        }
+        if !ahead.more {
+            ahead.sort(options.reverse);
+        }
+        self.names = Some(ahead);
+        Ok(())
+    }
+
+    /// Writes the next line. Whether there was one.
+    fn next(
+        &mut self,
+        files: &Files,
+        names: &mut Names,
+        lines: &mut Lines,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        let Some(ahead) = &mut self.names else { return Ok(false) };
+        let (directory, name, kind) = if let Some(next) = ahead.order.get(ahead.next) {
+            ahead.next += 1;
+            let name = CStr::from_bytes_until_nul(&ahead.bytes[next.start..=next.end])
+                .expect("the arena has a zero byte behind each name");
+            (self.entries.directory(), name, next.kind)
+        } else if ahead.more {
+            match self.entries.next()? {
+                Some((directory, entry)) => (directory, entry.name, entry.kind),
+                None => return Ok(false),
+            }
+        } else {
+            return Ok(false);
+        };
+        let bytes = name.to_bytes();
+        if ahead.next > ahead.order.len() && !shows(&self.target, &lines.options, bytes) {
+            return Ok(true);
+        }
+        let place = Place { directory, path: &self.target.path, rights: self.rights.as_ref() };
+        let kind = lines.entry(files, names, place, (name, kind), [&self.target.prefix, bytes], out);
+        if lines.options.recursive
+            && self.target.pattern.is_none()
+            && kind == Some(Kind::Directory)
+            && bytes != b"."
+            && bytes != b".."
+            && let Some(child) = self.target.child(bytes)
+        {
+            if child.depth > DEEPEST {
+                return Err(Error::ListingTooLong);
+            }
+            self.children.push(Target::Directory(child));
+        }
+        Ok(true)
+    }
+}
+
+fn shows(target: &targets::Directory, options: &Options, name: &[u8]) -> bool {
+    match &target.pattern {
+        Some(pattern) => glob::matches(pattern, name),
+        None => options.shows(name),
+    }
+}
+
+impl ReadAhead {
+    fn push(&mut self, name: &CStr, kind: Option<Kind>, rank: i64) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.to_bytes_with_nul());
+        self.order.push(Ahead { start, end: self.bytes.len() - 1, kind, rank });
+    }
+
+    fn sort(&mut self, reverse: bool) {
+        let bytes = &self.bytes;
+        let key = |ahead: &Ahead| (ahead.rank, &bytes[ahead.start..ahead.end]);
+        self.order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        if reverse {
+            self.order.reverse();
+        }
+    }
+}
