@@ -38,11 +38,6 @@ pub struct Opened {
     pub size: u64,
 }
 
-/// /proc/self/fd, for `Files::new`. To be called in the session process itself, before chroot.
-pub fn descriptor_directory() -> Option<OwnedFd> {
-    fcntl::open("/proc/self/fd", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()
-}
-
 impl Files {
     /// What is below `root`, with these permission letters. The umask is that of the process.
     pub fn new(root: OwnedFd, permissions: Permissions, descriptors: Option<OwnedFd>) -> Files {

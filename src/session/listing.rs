@@ -18,7 +18,6 @@ use super::targets::{self, Target};
 use crate::protocol::path::FtpPath;
 use crate::system::directory::Entries;
 use crate::system::status::{self, Kind, Look};
-use crate::system::time_zone;
 
 /// How deep -R goes.
 const DEEPEST: u32 = 64;
@@ -59,11 +58,6 @@ pub struct Listing {
     /// Lines have been written: a header has an empty line above it.
     begun: bool,
     shown: u64,
-}
-
-/// To be called before chroot: local times need the zone of the machine, which is a file.
-pub fn prepare() {
-    time_zone::load();
 }
 
 impl Listing {
