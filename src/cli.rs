@@ -8,13 +8,13 @@ mod manual;
 mod share;
 
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{AbsolutePath, Adjustments, ConfigSource, DEFAULT_PATH, Finding, LogTarget};
+use crate::config::{AbsolutePath, Adjustments, Announce, ConfigSource, DEFAULT_PATH, Finding, LogTarget};
 use crate::supervisor;
 
 /// A file transfer daemon for real Unix accounts
@@ -101,9 +101,9 @@ impl Serve {
             }
         }
         let source = match io::stdout().is_terminal() {
-            true => source.announcing(|addresses| {
-                print(&listening("the accounts of this machine", addresses, None));
-            }),
+            true => {
+                source.announcing(Serving { what: "the accounts of this machine".to_string(), user: None })
+            }
             false => source,
         };
         supervisor::run(config, source)
@@ -126,25 +126,35 @@ fn absolute(path: PathBuf) -> Result<AbsolutePath, String> {
     text.parse()
 }
 
-/// What is printed once the daemon listens: where, how to connect, how to stop.
-fn listening(what: &str, addresses: &[SocketAddr], user: Option<&str>) -> String {
-    let mut text = format!("Serving {what}.\n");
-    for address in addresses {
-        text.push_str(&format!("  listening on  {address}\n"));
+/// What is printed once the daemon listens.
+struct Serving {
+    /// What is served, in words.
+    what: String,
+    /// The only user there is, if there is only one.
+    user: Option<String>,
+}
+
+impl Announce for Serving {
+    /// Where it listens, how to connect, how to stop.
+    fn listening(&self, addresses: &[SocketAddr]) {
+        let mut text = format!("Serving {}.\n", self.what);
+        for address in addresses {
+            text.push_str(&format!("  listening on  {address}\n"));
+        }
+        if let Some(address) = addresses.first() {
+            let host = match address.ip() {
+                ip if ip.is_unspecified() => own_address(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+                IpAddr::V4(ip) => ip.to_string(),
+            };
+            let user = self.user.as_ref().map(|name| format!("{name}@")).unwrap_or_default();
+            let port = address.port();
+            text.push_str(&format!("  connect with  lftp ftp://{user}{host}:{port}\n"));
+            text.push_str(&format!("  or            curl ftp://{user}{host}:{port}/\n"));
+        }
+        text.push_str("  stop with     Ctrl-C\n");
+        print(&text);
     }
-    if let Some(address) = addresses.first() {
-        let host = match address.ip().is_unspecified() {
-            true => own_address(),
-            false if address.is_ipv6() => format!("[{}]", address.ip()),
-            false => address.ip().to_string(),
-        };
-        let user = user.map(|name| format!("{name}@")).unwrap_or_default();
-        let port = address.port();
-        text.push_str(&format!("  connect with  lftp ftp://{user}{host}:{port}\n"));
-        text.push_str(&format!("  or            curl ftp://{user}{host}:{port}/\n"));
-    }
-    text.push_str("  stop with     Ctrl-C\n");
-    text
 }
 
 /// An address of this machine by which others may reach it.

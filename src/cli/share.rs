@@ -13,7 +13,7 @@ use clap::Args;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{absolute, listening, print, refuse};
+use super::{Serving, absolute, print, refuse};
 use crate::config::{
     AbsolutePath, Config, ConfigSource, LogTarget, Permissions, PortRange, RootDir, Template,
 };
@@ -82,9 +82,7 @@ impl Share {
         let what = format!("{directory} ({})", if self.write { "read and write" } else { "read only" });
         let (user, descriptor) = inherited_users.unzip();
         let config = self.configuration(&directory, permissions, descriptor);
-        let source = ConfigSource::command_line(config.clone()).announcing(move |addresses| {
-            print(&listening(&what, addresses, user.as_deref()));
-        });
+        let source = ConfigSource::command_line(config.clone()).announcing(Serving { what, user });
         supervisor::run(config, source)
     }
 

@@ -128,10 +128,10 @@ impl Config {
         if login.min_uid.get() == 0 {
             findings.warning("login", "min-uid", "lets root log in");
         }
-        if self.sets("login", "ftpusers-file")
-            && let Err(error) = File::open(&*login.ftpusers_file)
-        {
-            findings.unreachable("login", "ftpusers-file", &login.ftpusers_file, &error);
+        let is_default = login.ftpusers_file == super::LoginOptions::default().ftpusers_file;
+        if !is_default && let Err(error) = File::open(&*login.ftpusers_file) {
+            let reason = format!("{}: {}", login.ftpusers_file, plain(&error));
+            findings.warning("login", "ftpusers-file", reason);
         }
         if let Some(path) = &login.users_file {
             match File::open(&**path).and_then(|file| file.metadata()) {

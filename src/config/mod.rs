@@ -24,7 +24,7 @@ pub use options::{
     Anonymous, Data, Listen, LogOptions, LoginOptions, SECTIONS, Server, SessionOptions, SessionOverrides,
 };
 pub use permissions::{Letter, Permissions};
-pub use source::{Adjustments, ConfigSource};
+pub use source::{Adjustments, Announce, ConfigSource};
 pub use values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
     Seconds, Template,
@@ -131,7 +131,7 @@ impl Config {
         self.write_sections(&mut text);
         for (kind, overrides) in [("user", &self.user), ("group", &self.group)] {
             for (name, overrides) in overrides {
-                text.push_str(&format!("\n[{kind}.{}]\n", values::quote(name)));
+                text.push_str(&format!("\n[{kind}.{}]\n", reader::bare_or_quoted(name)));
                 overrides.write(&mut text);
             }
         }

@@ -1,7 +1,6 @@
 //! Reading a configuration file. Everything that is wrong is found, not only the first thing.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -107,15 +106,18 @@ impl Reader<'_> {
 
     /// Text that is no TOML.
     fn not_toml(&mut self, error: &toml::de::Error) {
-        let at = error.span().unwrap_or(Range { start: self.text.len(), end: self.text.len() }).start;
-        let line_start =
-            self.text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let at = error.span().map_or(self.text.len(), |span| span.start);
+        let (before, after) = self.text.split_at_checked(at).unwrap_or((self.text, ""));
+        let before = before.rsplit('\n').next().unwrap_or_default();
         self.problems.push(Problem {
             path: self.places.path.clone(),
             line: Some(self.line_of(at)),
-            column: Some(1 + String::from_utf8_lossy(&self.text.as_bytes()[line_start..at]).chars().count()),
+            column: Some(1 + before.chars().count()),
             place: None,
-            reason: error.message().lines().collect::<Vec<_>>().join(", "),
+            reason: match is_bare_text(before, after) {
+                true => "text stands in quotes".to_string(),
+                false => error.message().lines().collect::<Vec<_>>().join(", "),
+            },
         });
     }
 
@@ -210,6 +212,12 @@ fn read_section(
             closest(section, &known).map(|name| format!(" (did you mean [{name}]?)")).unwrap_or_default();
         reader.wrong(at, format!("[{section}]"), format!("there is no such section{guess}"));
     }
+}
+
+/// Whether what follows is text without quotes, the commonest mistake: TOML takes `info` for a number that fails.
+fn is_bare_text(before: &str, after: &str) -> bool {
+    before.trim_end().ends_with('=')
+        && after.starts_with(|letter: char| letter.is_alphabetic() || letter == '/')
 }
 
 /// The value of a default, from its TOML.

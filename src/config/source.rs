@@ -21,11 +21,14 @@ pub struct Adjustments {
 /// Where a configuration comes from, and whom to tell when it is in force.
 pub struct ConfigSource {
     origin: Origin,
-    announcement: Option<Announcement>,
+    announcement: Option<Box<dyn Announce>>,
 }
 
-/// What tells somebody at the terminal.
-struct Announcement(Box<dyn Fn(&[SocketAddr])>);
+/// Who tells somebody at the terminal.
+pub trait Announce {
+    /// The daemon listens on these addresses.
+    fn listening(&self, addresses: &[SocketAddr]);
+}
 
 #[derive(Debug)]
 enum Origin {
@@ -45,14 +48,14 @@ impl ConfigSource {
     }
 
     /// Tells somebody at the terminal, once the daemon listens.
-    pub fn announcing(self, announcement: impl Fn(&[SocketAddr]) + 'static) -> ConfigSource {
-        ConfigSource { announcement: Some(Announcement(Box::new(announcement))), ..self }
+    pub fn announcing(self, announcement: impl Announce + 'static) -> ConfigSource {
+        ConfigSource { announcement: Some(Box::new(announcement)), ..self }
     }
 
     /// The daemon listens on these addresses. To be called once, by the supervisor.
     pub fn announce(&self, addresses: &[SocketAddr]) {
-        if let Some(Announcement(tell)) = &self.announcement {
-            tell(addresses);
+        if let Some(announcement) = &self.announcement {
+            announcement.listening(addresses);
         }
     }
 

@@ -261,10 +261,8 @@ impl FromStr for RootDir {
         match text {
             "home" => Ok(RootDir::Home),
             "real" => Ok(RootDir::Real),
-            _ => text
-                .parse()
-                .map(RootDir::Template)
-                .map_err(|reason| format!("{reason}, and neither \"home\" nor \"real\"")),
+            path if path.starts_with(['/', '%']) => path.parse().map(RootDir::Template),
+            _ => Err(format!("{text:?} is neither \"home\" nor \"real\" nor an absolute path")),
         }
     }
 }
@@ -297,10 +295,8 @@ impl FromStr for LogTarget {
         match text {
             "syslog" => Ok(LogTarget::Syslog),
             "stderr" => Ok(LogTarget::Stderr),
-            _ => text
-                .parse()
-                .map(LogTarget::File)
-                .map_err(|reason| format!("{reason}, and neither \"syslog\" nor \"stderr\"")),
+            path if path.starts_with('/') => path.parse().map(LogTarget::File),
+            _ => Err(format!("{text:?} is neither \"syslog\" nor \"stderr\" nor an absolute path")),
         }
     }
 }

@@ -1,0 +1,340 @@
+//! What `ftpd check` and `ftpd show-config` say, of good files and of bad ones.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A directory of its own for each test, gone at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("ftpd-configuration-{}-{test}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ftpd(arguments: &[&str], config: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ftpd"))
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// What `ftpd check` says of this text, with the path of the file taken out. A PAM service is there.
+fn check(test: &str, text: &str) -> (bool, String) {
+    let scratch = Scratch::new(test);
+    scratch.write("ftpd", "");
+    let directory = scratch.0.to_str().unwrap();
+    let text = text.replace("@DIRECTORY@", directory);
+    let path = scratch.write("f.toml", text);
+    let output = ftpd(&["check"], &path);
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8(said)
+        .unwrap()
+        .replace(&format!("{directory}/"), "")
+        .replace(directory, "@DIRECTORY@");
+    // Whether this machine has a PAM service for the daemon is not the matter here.
+    let lines =
+        said.lines().filter(|line| !line.contains("pam-service: there is no /etc/pam.d")).collect::<Vec<_>>();
+    (output.status.success(), lines.join("\n"))
+}
+
+/// Files that are refused, and what is said of them.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "unknown-section",
+        "[listne]\nspare-workers = 4\n",
+        "f.toml:1: [listne]: there is no such section (did you mean [listen]?)",
+    ),
+    (
+        "unknown-option",
+        "[login]\n\nallow-user = [\"a\"]\n",
+        "f.toml:3: [login] allow-user: there is no such option (did you mean allow-users?)",
+    ),
+    (
+        "underscore",
+        "[listen]\nmax_sessions = 4\n",
+        "f.toml:2: [listen] max_sessions: there is no such option (did you mean max-sessions?)",
+    ),
+    (
+        "no-section",
+        "max-sessions = 4\n",
+        "f.toml:1: max-sessions: stands in no section; it belongs into [listen]",
+    ),
+    (
+        "text-for-number",
+        "[listen]\nmax-sessions = \"4\"\n",
+        "f.toml:2: [listen] max-sessions: wants a number from 1 to 100000, not the text \"4\"",
+    ),
+    (
+        "fraction",
+        "[log]\n[login]\nfailure-delay = 0.5\n",
+        "f.toml:3: [login] failure-delay: wants seconds, from 0 to 60, not the number 0.5",
+    ),
+    ("negative", "[login]\nmin-uid = -1\n", "f.toml:2: [login] min-uid: -1 is not from 0 to 4294967295"),
+    (
+        "too-many",
+        "[listen]\nspare-workers = 1000\n",
+        "f.toml:2: [listen] spare-workers: 1000 is not from 1 to 256",
+    ),
+    (
+        "number-for-truth",
+        "[data]\nactive = 1\n",
+        "f.toml:2: [data] active: wants true or false, not the number 1",
+    ),
+    (
+        "text-for-list",
+        "[login]\nallow-users = \"a\"\n",
+        "f.toml:2: [login] allow-users: wants a list of texts, not the text \"a\"",
+    ),
+    (
+        "number-in-list",
+        "[login]\nallow-users = [\n\"a\",\n7]\n",
+        "f.toml:4: [login] allow-users: wants text in quotes, not the number 7",
+    ),
+    (
+        "bad-address",
+        "[listen]\naddresses = [\"21\"]\n",
+        "f.toml:2: [listen] addresses: \"21\" is no address with a port, such as \"[::]:21\" or \"192.0.2.1:21\"",
+    ),
+    (
+        "empty-range",
+        "[data]\npassive-ports = \"50000-40000\"\n",
+        "f.toml:2: [data] passive-ports: 50000-40000 is an empty range",
+    ),
+    (
+        "no-range",
+        "[data]\npassive-ports = \"50000\"\n",
+        "f.toml:2: [data] passive-ports: \"50000\" is no range of ports, such as \"50000-50999\"",
+    ),
+    (
+        "bad-letter",
+        "[session]\npermissions = \"elx\"\n",
+        "f.toml:2: [session] permissions: 'x' is no permission letter (there are elradfmwMT)",
+    ),
+    (
+        "bad-umask",
+        "[session]\numask = \"0888\"\n",
+        "f.toml:2: [session] umask: \"0888\" is no octal number from \"000\" to \"777\"",
+    ),
+    (
+        "umask-number",
+        "[session]\numask = 22\n",
+        "f.toml:2: [session] umask: wants an octal mode as text, not the number 22",
+    ),
+    (
+        "relative",
+        "[session]\nroot-dir = \"ftp/%u\"\n",
+        "f.toml:2: [session] root-dir: \"ftp/%u\" is neither \"home\" nor \"real\" nor an absolute path",
+    ),
+    (
+        "bad-blank",
+        "[session]\nroot-dir = \"/srv/%x\"\n",
+        "f.toml:2: [session] root-dir: \"/srv/%x\" has a % that is none of %u, %h and %%",
+    ),
+    (
+        "bad-level",
+        "[log]\nlevel = \"warn\"\n",
+        "f.toml:2: [log] level: \"warn\" is none of \"error\", \"warning\", \"notice\", \"info\", \"debug\"",
+    ),
+    (
+        "forged-banner",
+        "[server]\nbanner = \"a\\r\\n230 b\"\n",
+        "f.toml:2: [server] banner: contains the control character '\\r'",
+    ),
+    (
+        "in-user",
+        "[user.alice]\nroot-dri = \"real\"\n",
+        "f.toml:2: [user.alice] root-dri: there is no such option (did you mean root-dir?)",
+    ),
+    (
+        "user-without-name",
+        "[user]\numask = \"022\"\n",
+        "f.toml:2: [user] umask: wants sections of the form [user.NAME], with options of [session] in them",
+    ),
+    ("twice", "[log]\nlevel = \"info\"\nlevel = \"info\"\n", "f.toml:3:1: duplicate key"),
+    ("no-toml", "[log]\nlevel = info\n", "f.toml:2:9: text stands in quotes"),
+    (
+        "all-at-once",
+        "[data]\nactive = \"yes\"\n[listen]\nmax-sessions = 0\n",
+        "f.toml:2: [data] active: wants true or false, not the text \"yes\"\n\
+         f.toml:4: [listen] max-sessions: 0 is not from 1 to 100000",
+    ),
+    (
+        "nobody",
+        "[listen]\naddresses = []\n",
+        "f.toml:2: [listen] addresses: the list is empty: nobody could connect",
+    ),
+    (
+        "twice-listened",
+        "[listen]\naddresses = [\"[::]:21\", \"[::]:21\"]\n",
+        "f.toml:2: [listen] addresses: [::]:21 is listed twice",
+    ),
+    (
+        "allowed-and-rejected",
+        "[login]\nreject-users = [\"bob\"]\nallow-users = [\"alice\", \"bob\"]\n",
+        "f.toml:3: [login] allow-users: bob is also listed in reject-users",
+    ),
+    (
+        "data-port-listened",
+        "[listen]\naddresses = [\"[::]:2121\"]\n[data]\npassive-ports = \"2000-3000\"\n",
+        "f.toml:4: [data] passive-ports: contains port 2121, which is listened on",
+    ),
+    (
+        "privileged-data-port",
+        "[data]\npassive-ports = \"1000-3000\"\n",
+        "f.toml:2: [data] passive-ports: has ports below 1024, which sessions may not open",
+    ),
+    (
+        "no-users-file",
+        "[login]\nusers-file = \"@DIRECTORY@/users\"\n",
+        "f.toml:2: [login] users-file: users: No such file or directory",
+    ),
+    (
+        "no-service",
+        "[login]\npam-service = \"other\"\npam-directory = \"@DIRECTORY@\"\n",
+        "f.toml:3: [login] pam-directory: other: No such file or directory",
+    ),
+    (
+        "no-log-directory",
+        "[log]\nto = \"@DIRECTORY@/none/log\"\n",
+        "f.toml:2: [log] to: none: No such file or directory",
+    ),
+    (
+        "anonymous-root",
+        "[anonymous]\nenabled = true\naccount = \"root\"\n",
+        "f.toml:3: [anonymous] account: anonymous sessions never run as root",
+    ),
+    (
+        "no-root-dir",
+        "[group.staff]\nroot-dir = \"@DIRECTORY@/none\"\n",
+        "f.toml:2: [group.staff] root-dir: none: No such file or directory",
+    ),
+];
+
+#[test]
+fn a_bad_file_is_refused_with_file_line_option_and_reason() {
+    for (test, text, said) in REFUSED {
+        assert_eq!(check(test, text), (false, said.to_string()), "{test}");
+    }
+}
+
+/// Files that are good, and what is said of them all the same.
+const WARNED: &[(&str, &str, &str)] = &[
+    ("good", "", "f.toml: ok"),
+    ("own-service", "[login]\npam-directory = \"@DIRECTORY@\"\n", "f.toml: ok"),
+    (
+        "anonymous-writes",
+        "[anonymous]\nenabled = true\naccount = \"nobody\"\nroot-dir = \"@DIRECTORY@\"\npermissions = \"elrw\"\n",
+        "warning: f.toml:5: [anonymous] permissions: lets anybody who can connect change files\nf.toml: ok",
+    ),
+    (
+        "root-login",
+        "[login]\nmin-uid = 0\n",
+        "warning: f.toml:2: [login] min-uid: lets root log in\nf.toml: ok",
+    ),
+    (
+        "short-login",
+        "[login]\nlogin-timeout = 5\n",
+        "warning: f.toml:2: [login] login-timeout: is over before max-failures is reached: the delays alone take 9 \
+         seconds\nf.toml: ok",
+    ),
+    (
+        "unknown-user",
+        "[login]\nallow-users = [\"no such user\"]\n",
+        "warning: f.toml:2: [login] allow-users: there is no user \"no such user\"\nf.toml: ok",
+    ),
+    (
+        "no-effect",
+        "[data]\nactive = false\nactive-port-20 = true\n",
+        "warning: f.toml:3: [data] active-port-20: has no effect: active is false\nf.toml: ok",
+    ),
+];
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    for (test, text, said) in WARNED {
+        assert_eq!(check(test, text), (true, said.to_string()), "{test}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let scratch = Scratch::new("missing");
+    let path = scratch.0.join("none.toml");
+    for command in ["check", "show-config", "serve"] {
+        let output = ftpd(&[command], &path);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said, format!("{}: No such file or directory\n", path.display()));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused() {
+    let scratch = Scratch::new("latin1");
+    let path = scratch.write("f.toml", b"[server]\nbanner = \"caf\xe9\"\n");
+    let output = ftpd(&["check"], &path);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{}:2: not UTF-8\n", path.display()));
+}
+
+#[test]
+fn the_configuration_shown_reads_back_as_itself() {
+    let scratch = Scratch::new("shown");
+    let path = scratch.write(
+        "f.toml",
+        "listen = { addresses = [\"127.0.0.1:2121\", \"[::1]:2121\"] }\nserver.banner = 'a \"b\" \\c é'\n\
+         [data]\npassive-ports = \"50000-50999\"\nmasquerade-address = \"192.0.2.1\"\n\
+         [login]\nreject-groups = [\"a b\", \"c\"]\nmin-uid = 0x1f4\n\
+         [user.\"o.k\"]\nroot-dir = \"/srv/%u/100%%\"\n[group.g]\nidle-timeout = 9\numask = \"7\"\n",
+    );
+    let first = ftpd(&["show-config"], &path);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let shown = String::from_utf8(first.stdout).unwrap();
+    for line in [
+        "addresses = [\"127.0.0.1:2121\", \"[::1]:2121\"]",
+        "min-uid = 500",
+        "passive-ports = \"50000-50999\"",
+        "[user.\"o.k\"]",
+        "root-dir = \"/srv/%u/100%%\"",
+        "[group.g]",
+        "umask = \"007\"",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is not in\n{shown}");
+    }
+    let path = scratch.write("again.toml", &shown);
+    let again = ftpd(&["show-config"], &path);
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), shown);
+}
+
+#[test]
+fn a_password_is_hashed_from_standard_input() {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ftpd"))
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"secret\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout.starts_with(b"$argon2id$v=19$"));
+}
