@@ -29,7 +29,7 @@ fn generated_documents_are_committed_as_they_are() {
         assert!(output.status.success());
         assert!(
             String::from_utf8(output.stdout).unwrap() == committed(path),
-            "{path} is not what the program says; run: cargo run -- generate {name} > {path}"
+            "{path} is not what the program says; run: make documents"
         );
     }
 }

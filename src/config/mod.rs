@@ -11,6 +11,7 @@ mod options;
 mod permissions;
 mod reader;
 mod source;
+mod value;
 mod values;
 
 use std::collections::BTreeMap;
@@ -18,13 +19,14 @@ use std::os::fd::RawFd;
 use std::path::Path;
 
 pub use check::Finding;
-pub use declare::{OptionDoc, SectionDoc, Value};
+pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
 pub use options::{
     Anonymous, Data, Listen, LogOptions, LoginOptions, SECTIONS, Server, SessionOptions, SessionOverrides,
 };
 pub use permissions::{Letter, Permissions};
 pub use source::{Adjustments, Announce, ConfigSource};
+pub use value::Value;
 pub use values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
     Seconds, Template,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::declare::{Value, Wrong};
 use super::error::{Error, Problem, plain};
+use super::value::{Value, Wrong};
 use super::values::quote;
 use super::{Config, SECTIONS, SessionOverrides};
 

@@ -5,11 +5,11 @@ use std::ops::{Deref, RangeInclusive};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
-
-use super::declare::{Value, Wrong, text_values};
-use super::permissions::Permissions;
 use toml::Spanned;
 use toml::de::DeValue;
+
+use super::permissions::Permissions;
+use super::value::{Value, Wrong, text_values};
 
 /// A whole number within bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
