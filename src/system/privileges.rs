@@ -191,11 +191,15 @@ fn verify(account: &Account) -> Result<(), Failure> {
 /// Exactly the groups of the account: none is missing, and above all none of root's is left.
 fn verify_groups(account: &Account) -> Result<(), Failure> {
     // One more than expected, so that a longer list shows; a much longer one is refused by the kernel.
-    let mut found = vec![0; account.groups.len() + 1];
+    let mut found = vec![0; account.groups.len() + 2];
     // SAFETY: the buffer has room for as many entries as its length says.
     let count = unsafe { libc::getgroups(found.len() as libc::c_int, found.as_mut_ptr()) };
     found.truncate(Errno::result(count).doing(|| "getgroups".into())? as usize);
     let mut expected = account.groups.clone();
+    // The primary group is verified as such; whether it is listed a second time is up to who started an unprivileged
+    // daemon (containers do not list it).
+    found.retain(|group| *group != account.gid);
+    expected.retain(|group| *group != account.gid);
     found.sort_unstable();
     expected.sort_unstable();
     if found == expected {
