@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -48,16 +48,11 @@ impl Server {
 
     /// Runs any command line of the daemon; does not wait for anything.
     pub fn run(mut command: Command, configuration: PathBuf) -> Server {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the daemon starts");
         let log = Arc::new(Log::default());
-        let (writer, output) = (Arc::clone(&log), child.stderr.take().expect("standard error"));
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                writer.add(String::from_utf8_lossy(&line).into_owned());
-            }
-            writer.end();
-        });
+        log.collect(child.stdout.take().expect("standard output"));
+        log.collect(child.stderr.take().expect("standard error"));
         Server { child, log, configuration }
     }
 
@@ -104,9 +99,35 @@ impl Server {
         wait_until("the supervisor ends", || self.child.try_wait().expect("wait for the supervisor"))
     }
 
-    /// The processes that serve the connection from `client`'s end, by role: each role at most once.
+    /// The processes of the daemon.
     pub fn processes(&self) -> Vec<Process> {
         process::all_of_this_world()
+    }
+
+    /// A process of this role, if there is one.
+    pub fn find(&self, role: &str) -> Option<Process> {
+        let prefix = format!("ftpd: {role}");
+        self.processes().into_iter().find(|process| process.title().starts_with(&prefix))
+    }
+
+    /// A process of this role; waits for it.
+    pub fn process(&self, role: &str) -> Process {
+        wait_until(&format!("there is a process ftpd: {role}"), || self.find(role))
+    }
+
+    /// The process of this role that serves a client already: a child of a worker that is no longer spare.
+    pub fn serving(&self, role: &str) -> Process {
+        let prefix = format!("ftpd: {role}");
+        wait_until(&format!("a process ftpd: {role} serves a client"), || {
+            let processes = self.processes();
+            let worker = processes.iter().find(|process| process.title().starts_with("ftpd: worker"))?;
+            let is_it = |p: &&Process| p.parent() == worker.pid && p.title().starts_with(&prefix);
+            processes.iter().find(is_it).cloned()
+        })
+    }
+
+    pub fn parent_of(&self, process: &Process) -> Process {
+        Process::read(process.parent()).expect("the parent of a process")
     }
 
     /// Ends the daemon the hard way if the soft one takes too long, and returns what is left of it.
@@ -175,7 +196,7 @@ fn merged(settings: &str) -> String {
     merged.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
 }
 
-/// The lines a daemon wrote to standard error.
+/// The lines a daemon wrote to standard output and standard error.
 #[derive(Default)]
 struct Log {
     state: Mutex<LogState>,
@@ -185,18 +206,24 @@ struct Log {
 #[derive(Default)]
 struct LogState {
     lines: Vec<String>,
-    ended: bool,
+    /// How many outputs may still bring lines.
+    open: usize,
 }
 
 impl Log {
-    fn add(&self, line: String) {
-        self.state.lock().expect("log").lines.push(line);
-        self.changed.notify_all();
-    }
-
-    fn end(&self) {
-        self.state.lock().expect("log").ended = true;
-        self.changed.notify_all();
+    /// Reads lines from `output` until it ends, in a thread of its own.
+    fn collect(self: &Arc<Log>, output: impl Read + Send + 'static) {
+        self.state.lock().expect("log").open += 1;
+        let log = Arc::clone(self);
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                log.state.lock().expect("log").lines.push(line);
+                log.changed.notify_all();
+            }
+            log.state.lock().expect("log").open -= 1;
+            log.changed.notify_all();
+        });
     }
 
     fn lines(&self) -> Vec<String> {
@@ -212,7 +239,7 @@ impl Log {
                 return Ok(line.clone());
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if state.ended || left.is_zero() {
+            if state.open == 0 || left.is_zero() {
                 return Err(state.lines.join("\n"));
             }
             state = self.changed.wait_timeout(state, left).expect("log").0;

@@ -133,6 +133,24 @@ impl World {
         mount_tmpfs(path.as_ref(), &options).expect("small file system");
     }
 
+    /// Gives this world a /dev of its own, with the devices that every program expects.
+    pub fn own_devices(&self) {
+        const NONE: Option<&str> = None;
+        let devices = ["null", "zero", "full", "random", "urandom", "tty"];
+        let kept = self.own_directory("devices");
+        for device in devices {
+            fs::write(kept.join(device), "").expect("place for a device");
+            let source = Path::new("/dev").join(device);
+            mount(Some(&source), &kept.join(device), NONE, MsFlags::MS_BIND, NONE).expect("device");
+        }
+        mount_tmpfs(Path::new("/dev"), "mode=755").expect("/dev");
+        for device in devices {
+            let target = Path::new("/dev").join(device);
+            fs::write(&target, "").expect("place for a device");
+            mount(Some(&kept.join(device)), &target, NONE, MsFlags::MS_BIND, NONE).expect("device");
+        }
+    }
+
     /// A program that runs in this world, with a home directory of its own.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
@@ -174,6 +192,8 @@ fn leave_host() -> nix::Result<()> {
     const NONE: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
     mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)?;
+    // The mask belongs to this thread alone by now, as do its mounts.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 
     mount_tmpfs(Path::new("/run"), "mode=755")?;
     fs::create_dir(OWN).expect("own directory");
