@@ -4,9 +4,6 @@
 //! (they need root), the tests that live in one are reported as ignored, by name.
 //! `FTPD_UNDER_TEST=host:port` plays the conversations to another server instead; see `conversation`.
 
-// Until every part of the world is in use.
-#![allow(dead_code, missing_docs)]
-
 mod accounts;
 mod client;
 mod conversation;
