@@ -22,7 +22,7 @@ use crate::ipc::messages::{ToSupervisor, ToWorker};
 use crate::log;
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
-use crate::system::{Doing, Failure, capabilities, socket, title};
+use crate::system::{Doing, Failure, capabilities, landlock, socket, title};
 use crate::worker::{self, Inheritance};
 
 /// Clients accepted from one listener in one turn.
@@ -135,6 +135,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     for listener in &supervisor.listeners {
         log::notice(format_args!("listening on {}", listener.address));
     }
+    log::info(format_args!("Landlock protection of sessions: {}", landlock::offered()));
     let addresses: Vec<_> = supervisor.listeners.iter().map(|listener| listener.address).collect();
     supervisor.source.announce(&addresses);
     notify(&[NotifyState::Ready]);

@@ -44,3 +44,24 @@ fn open_for_all(path: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     open(path, flags, Mode::empty()).doing(|| format!("opening {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+    use nix::sys::stat::{fstat, mkdirat};
+    use nix::unistd::unlinkat;
+
+    use super::*;
+
+    #[test]
+    fn nothing_can_be_made_in_an_empty_root() {
+        let root = EmptyRoot::make().unwrap();
+        assert_eq!(fstat(&root).unwrap().st_nlink, 0);
+        assert_eq!(mkdirat(&root, "a", Mode::from_bits_truncate(0o777)), Err(Errno::ENOENT));
+        let flags = OFlag::O_CREAT | OFlag::O_WRONLY;
+        let made = nix::fcntl::openat(&root, "a", flags, Mode::from_bits_truncate(0o666));
+        assert_eq!(made.unwrap_err(), Errno::ENOENT);
+        let removed = unlinkat(&root, "a", nix::unistd::UnlinkatFlags::NoRemoveDir);
+        assert_eq!(removed, Err(Errno::ENOENT));
+    }
+}

@@ -44,3 +44,21 @@ pub(super) fn apply(limits: &[Limit]) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Core files are the one limit that the other tests of this process do not feel.
+    #[test]
+    fn limits_are_lowered_and_never_raised() {
+        let resource = Resource::RLIMIT_CORE;
+        let most = getrlimit(resource).unwrap().1.min(4096);
+        apply(&[Limit { resource, most }]).unwrap();
+        assert!(getrlimit(resource).unwrap().0 <= most);
+        apply(&[Limit { resource, most: 0 }]).unwrap();
+        assert_eq!(getrlimit(resource).unwrap(), (0, 0));
+        apply(&[Limit { resource, most: 4096 }]).unwrap();
+        assert_eq!(getrlimit(resource).unwrap(), (0, 0));
+    }
+}

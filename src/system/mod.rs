@@ -4,7 +4,6 @@ pub mod accounts;
 pub mod capabilities;
 pub mod directory;
 pub mod empty_root;
-mod filter;
 pub mod inherited;
 pub mod landlock;
 pub mod limits;

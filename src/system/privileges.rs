@@ -64,22 +64,7 @@ pub enum Keyring {
 
 /// The proof that this process is an account and can be nothing else. Only `drop_to` makes one.
 #[derive(Debug)]
-pub struct Dropped {
-    uid: u32,
-    gid: u32,
-}
-
-impl Dropped {
-    /// The user this process runs as for the rest of its life.
-    pub fn uid(&self) -> u32 {
-        self.uid
-    }
-
-    /// The primary group this process runs as for the rest of its life.
-    pub fn gid(&self) -> u32 {
-        self.gid
-    }
-}
+pub struct Dropped(());
 
 /// Becomes the account, for good. After a `Failure` the process is in no state to go on: it must end.
 ///
@@ -111,7 +96,7 @@ pub fn drop_to(account: &Account, drop: &Drop<'_>) -> Result<Dropped, Failure> {
     }
     prctl::set_dumpable(false).doing(|| "becoming not dumpable".into())?;
     verify(account)?;
-    Ok(Dropped { uid: account.uid, gid: account.gid })
+    Ok(Dropped(()))
 }
 
 /// From here on, and until `drop_to`, files are seen with the eyes of this account, while the privileges to become it
@@ -128,13 +113,18 @@ pub fn look_through(account: &Account) -> Result<(), Failure> {
 }
 
 /// Joins a new, empty session keyring, so that what the parent's holds cannot be reached from here on. For a worker,
-/// before it asks PAM; kernels and containers without keys are content without.
+/// before it asks PAM; kernels and containers that have none, or no more, are content without, since neither the
+/// frontend nor the session is let near keyctl(2).
 pub fn new_session_keyring() -> Result<(), Failure> {
+    // Without root all processes are one user's, who has the keys anyway and may have 200 keyrings.
+    if !unistd::geteuid().is_root() {
+        return Ok(());
+    }
     const JOIN_SESSION_KEYRING: libc::c_long = 1;
     // SAFETY: keyctl(2) with this operation and no name reads no memory of ours.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0, 0, 0, 0) };
     match Errno::result(joined) {
-        Ok(_) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => Ok(()),
+        Ok(_) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES | Errno::EDQUOT) => Ok(()),
         Err(error) => Err(error).doing(|| "joining a new session keyring".into()),
     }
 }
@@ -142,7 +132,10 @@ pub fn new_session_keyring() -> Result<(), Failure> {
 /// Root, and the value that means "leave it as it is" to setresuid(2), are no accounts to drop to.
 fn refuse_impossible(account: &Account) -> Result<(), Failure> {
     if account.uid == 0 || account.uid == u32::MAX || account.gid == u32::MAX {
-        return Err(wrong("dropping privileges", &format!("uid {} is not allowed", account.uid)));
+        return Err(wrong(
+            "dropping privileges",
+            &format!("uid {} with gid {} is not allowed", account.uid, account.gid),
+        ));
     }
     Ok(())
 }
@@ -210,4 +203,27 @@ fn verify_groups(account: &Account) -> Result<(), Failure> {
 
 fn wrong(doing: &str, what: &str) -> Failure {
     Failure { doing: doing.into(), cause: io::Error::other(what.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_nobody_in_particular_are_refused_before_anything_happens() {
+        for (uid, gid) in [(0, 100), (u32::MAX, 100), (1000, u32::MAX)] {
+            let account = Account {
+                name: "somebody".into(),
+                uid,
+                gid,
+                groups: vec![gid],
+                home: PathBuf::new(),
+                shell: PathBuf::new(),
+            };
+            let drop = Drop { root: None, umask: 0o77, limits: &[], keyring: Keyring::New, parent: 0 };
+            let failure = drop_to(&account, &drop).unwrap_err();
+            assert!(failure.to_string().contains("is not allowed"), "{failure}");
+            assert!(look_through(&account).is_err());
+        }
+    }
 }
