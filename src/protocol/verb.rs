@@ -37,12 +37,8 @@ pub enum Run<S> {
     Path(fn(&mut S, &FtpPath) -> Outcome),
     /// A path, or the working directory.
     PathOrCwd(fn(&mut S, &FtpPath) -> Outcome),
-    /// A path, or none.
-    OptionalPath(fn(&mut S, Option<&FtpPath>) -> Outcome),
     /// A word and a path behind it.
     WordAndPath(fn(&mut S, &str, &FtpPath) -> Outcome),
-    /// Letters of options as `ls` has them (`-la`), then a path or the working directory.
-    OptionsAndPath(fn(&mut S, &[u8], &FtpPath) -> Outcome),
 }
 
 /// A row of the table.
@@ -83,6 +79,44 @@ pub struct Entry {
 }
 
 impl<S> Verb<S> {
+    /// A row for a verb of users that needs no permission and waits for the end of a transfer.
+    pub const fn new(name: &'static str, run: Run<S>, rfc: &'static str, help: &'static str) -> Verb<S> {
+        Verb {
+            name,
+            run,
+            access: Access::User,
+            permission: None,
+            help,
+            rfc,
+            feature: None,
+            during_transfer: false,
+        }
+    }
+
+    /// The same, but before login too.
+    pub const fn for_anybody(mut self) -> Verb<S> {
+        self.access = Access::Anybody;
+        self
+    }
+
+    /// The same, for users with this permission.
+    pub const fn needs(mut self, permission: char) -> Verb<S> {
+        self.permission = Some(permission);
+        self
+    }
+
+    /// The same, announced by FEAT with this line.
+    pub const fn announced(mut self, feature: &'static str) -> Verb<S> {
+        self.feature = Some(feature);
+        self
+    }
+
+    /// The same, obeyed while data moves.
+    pub const fn during_transfer(mut self) -> Verb<S> {
+        self.during_transfer = true;
+        self
+    }
+
     /// The row without its function.
     pub const fn entry(&self) -> Entry {
         Entry {
@@ -128,11 +162,6 @@ pub fn dispatch<S: State>(verbs: &[Verb<S>], state: &mut S, command: &Command) -
             let path = path(state, argument)?;
             run(state, &path)
         }
-        Run::OptionalPath(run) if argument.is_empty() => run(state, None),
-        Run::OptionalPath(run) => {
-            let path = path(state, argument)?;
-            run(state, Some(&path))
-        }
         Run::WordAndPath(run) => {
             let mut parts = argument.splitn(2, |&byte| byte == b' ');
             let word = parts.next().and_then(|word| std::str::from_utf8(word).ok());
@@ -143,32 +172,8 @@ pub fn dispatch<S: State>(verbs: &[Verb<S>], state: &mut S, command: &Command) -
             let path = path(state, name)?;
             run(state, word, &path)
         }
-        Run::OptionsAndPath(run) => {
-            let (options, name) = split_options(argument);
-            let path = path(state, name)?;
-            run(state, options, &path)
-        }
         Run::Bare(_) | Run::Text(_) | Run::Path(_) => Err(verb.usage()),
     }
-}
-
-/// Clients send what they would give to `ls`: words that begin with a dash, up to `--` or the first other word.
-fn split_options(argument: &[u8]) -> (&[u8], &[u8]) {
-    let mut rest = argument.trim_ascii_start();
-    while let [b'-', _, ..] = rest {
-        let end = rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len());
-        let word = &rest[..end];
-        rest = rest[end..].trim_ascii_start();
-        if word == b"--" {
-            break;
-        }
-    }
-    let options = argument.len() - rest.len();
-    if options == 0 || argument[..options].iter().all(|&byte| byte == b' ') {
-        // A name may begin with a space.
-        return (&[], argument);
-    }
-    (&argument[..options], rest)
 }
 
 /// The reply to a verb that is not in the table.
@@ -219,12 +224,15 @@ fn listed(title: &str, names: &[&str]) -> Reply {
     Reply::lines(Code::Help, lines)
 }
 
-/// The reply to FEAT. `mlst` is the line of MLST where its facts have been chosen (RFC 3659 7.8), else the table's.
-pub fn features(entries: &[Entry], mlst: Option<&str>) -> Reply {
-    let mut features: Vec<&str> = entries
+/// The reply to FEAT. `facts`: those of MLST where they have been chosen (RFC 3659 7.8), else the table's.
+pub fn features(entries: &[Entry], facts: Option<&str>) -> Reply {
+    let mut features: Vec<String> = entries
         .iter()
         .filter_map(|entry| entry.feature)
-        .map(|feature| if feature.starts_with("MLST") { mlst.unwrap_or(feature) } else { feature })
+        .map(|feature| match facts {
+            Some(facts) if feature.starts_with("MLST ") => format!("MLST {facts}"),
+            Some(_) | None => feature.to_string(),
+        })
         .collect();
     features.sort_unstable();
     let mut lines = vec!["Features:".to_string()];
@@ -242,45 +250,36 @@ mod tests {
 
     impl State for Heard {}
 
-    const fn row(name: &'static str, run: Run<Heard>, help: &'static str) -> Verb<Heard> {
-        Verb {
-            name,
-            run,
-            access: Access::User,
-            permission: None,
-            help,
-            rfc: "959",
-            feature: None,
-            during_transfer: false,
-        }
-    }
-
     fn hear(heard: &mut Heard, what: String) -> Outcome {
         heard.0 = what;
         Ok(Reply::new(Code::Ok, "Heard."))
     }
 
     const VERBS: &[Verb<Heard>] = &[
-        row("NOOP", Run::Bare(|heard| hear(heard, "nothing".into())), "NOOP: do nothing"),
-        row("TYPE", Run::Text(|heard, text| hear(heard, format!("{text:?}"))), "TYPE <type>: choose"),
-        row("DELE", Run::Path(|heard, path| hear(heard, path.to_string())), "DELE <path>: remove"),
-        row("MLSD", Run::PathOrCwd(|heard, path| hear(heard, path.to_string())), "MLSD [<path>]: list"),
-        row(
-            "STAT",
-            Run::OptionalPath(|heard, path| hear(heard, format!("{path:?}"))),
-            "STAT [<path>]: state",
+        Verb::new("NOOP", Run::Bare(|heard| hear(heard, "nothing".into())), "959", "NOOP: do nothing"),
+        Verb::new(
+            "TYPE",
+            Run::Text(|heard, text| hear(heard, format!("{text:?}"))),
+            "959",
+            "TYPE <type>: choose",
         ),
-        row(
+        Verb::new(
+            "DELE",
+            Run::Path(|heard, path| hear(heard, path.to_string())),
+            "959",
+            "DELE <path>: remove",
+        ),
+        Verb::new(
+            "MLSD",
+            Run::PathOrCwd(|heard, path| hear(heard, path.to_string())),
+            "959",
+            "MLSD [<path>]: list",
+        ),
+        Verb::new(
             "SITE CHMOD",
             Run::WordAndPath(|heard, mode, path| hear(heard, format!("{mode} {path}"))),
+            "959",
             "SITE CHMOD <mode> <path>: change the mode",
-        ),
-        row(
-            "LIST",
-            Run::OptionsAndPath(|heard, options, path| {
-                hear(heard, format!("{}|{path}", String::from_utf8_lossy(options)))
-            }),
-            "LIST [<path>]: list for people",
         ),
     ];
 
@@ -304,20 +303,9 @@ mod tests {
         assert_eq!(heard("DELE"), "501 Usage: DELE <path>");
         assert_eq!(heard("DELE a/../b c"), "/b c");
         assert_eq!(heard("MLSD"), "/");
-        assert_eq!(heard("STAT"), "None");
         assert_eq!(heard("SITE CHMOD 644 a b"), "644 /a b");
         assert_eq!(heard("SITE CHMOD 644"), "501 Usage: SITE CHMOD <mode> <path>");
         assert_eq!(heard("DELE a\0b"), "501 No file can have such a name.");
-    }
-
-    #[test]
-    fn options_of_ls_are_told_from_paths() {
-        assert_eq!(heard("LIST"), "|/");
-        assert_eq!(heard("LIST -la"), "-la|/");
-        assert_eq!(heard("LIST -a -l  some where"), "-a -l  |/some where");
-        assert_eq!(heard("LIST -- -la"), "-- |/-la");
-        assert_eq!(heard("LIST  spaced"), "|/ spaced");
-        assert_eq!(heard("LIST -"), "|/-");
     }
 
     #[test]

@@ -4,9 +4,13 @@
 //! *Reads*      the client, files and data connections of the user, the worker's answers.
 //! *May*        what the kernel lets this user do beneath the root directory of his session.
 //! *Never*      becomes somebody else, starts a program, sees a password, a key or another session.
-//! *Ends when*  the client leaves or is silent for too long, or the worker is gone.
+//! *Ends when*  the client leaves, vanishes or is silent for too long, or the worker is gone or says so.
 
+mod ascii;
 pub mod authorize;
+mod control;
+mod copy;
+mod data;
 pub mod error;
 pub mod facts;
 pub mod files;
@@ -18,48 +22,230 @@ pub mod listing;
 pub mod names;
 mod targets;
 mod temporary;
+mod transfer;
 pub mod upload;
+mod verbs;
+mod watch;
+mod worker;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Instant;
 
 use crate::config::{Data, SessionOptions};
 use crate::exit::Exit;
-use crate::ipc::messages::{FavourLink, FromSession};
-use crate::protocol::verb::Entry;
+use crate::ipc::messages::{Event, FavourLink, Leaving};
+use crate::protocol::command::Command;
+use crate::protocol::path::FtpPath;
+use crate::protocol::reply::{Code, Reply};
+use crate::protocol::verb::{State, dispatch};
 use crate::system::privileges::Dropped;
+use control::{Control, Line};
+use data::DataPort;
+use facts::Facts;
+use files::Files;
+use names::Names;
+use transfer::Moving;
+pub use verbs::ENTRIES;
+use worker::Worker;
 
-/// All verbs there are, for the process that speaks with clients before their login.
-pub const ENTRIES: &[Entry] = &[];
-
-/// What a session begins with.
+/// Everything a session begins with.
 pub struct Start {
     /// The name that was proved.
     pub user: String,
-    /// The options of this user.
+    /// The options of his session.
     pub options: SessionOptions,
-    /// How data connections are made.
+    /// The options of data connections.
     pub data: Data,
-    /// The root directory: the jail, or `/`.
+    /// Whether the worker wants to hear of every command.
+    pub report_commands: bool,
+    /// The directory that is `/` for the client.
     pub root: OwnedFd,
-    /// Where in it the session starts, absolute.
-    pub home: Vec<u8>,
     /// /proc/self/fd, if there is a /proc: to give a name to a file that has none.
     pub descriptors: Option<OwnedFd>,
+    /// Where the session starts, as the client sees it.
+    pub home: Vec<u8>,
     /// The control connection.
     pub control: OwnedFd,
     /// The link to the worker.
     pub worker: FavourLink,
     /// The client's end of the control connection.
     pub peer: SocketAddr,
-    /// Our end.
+    /// This end of the control connection.
     pub local: SocketAddr,
     /// What the client is told when he is logged in (230), before the last line.
     pub greeting: Vec<String>,
 }
 
-/// Serves the client until he leaves. The first message to the worker is `Ready`.
+/// Why a session goes on no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client is gone, or has been told to go.
+    Left(Leaving),
+    /// The worker is gone, or broke the rules.
+    WorkerGone,
+}
+
+/// How bytes are represented on data connections (TYPE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Representation {
+    /// A: lines end with CR LF. What every session begins with (RFC 959 3.1.1.5).
+    Ascii,
+    /// I, and L 8, which is the same here.
+    Image,
+}
+
+/// A session: what is remembered between two commands.
+pub struct Session {
+    user: String,
+    options: SessionOptions,
+    report_commands: bool,
+    files: Files,
+    control: Control,
+    worker: Rc<Worker>,
+    names: Names,
+    facts: Facts,
+    data: DataPort,
+    cwd: FtpPath,
+    representation: Representation,
+    /// Set by REST for the transfer that follows.
+    restart: u64,
+    /// Set by RNFR for the RNTO that follows.
+    renaming: Option<FtpPath>,
+    /// The transfer that is going on.
+    moving: Option<Moving>,
+    /// How many waiting lines have been looked at during this transfer, and wait for its end.
+    passed: usize,
+    /// ABOR was said during this transfer.
+    aborting: bool,
+    /// It is sent behind the reply of what was aborted.
+    reply_to_abort: Option<Reply>,
+    /// A buffer for data, kept from one transfer to the next.
+    buffer: Vec<u8>,
+    began: Instant,
+    /// Set by what finds out during a command that the session cannot go on.
+    ending: Option<End>,
+}
+
+/// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
 pub fn run(_dropped: Dropped, start: Start) -> Exit {
-    let _ = start.worker.send(&FromSession::Ready);
-    Exit::Served
+    let worker = Worker::new(start.worker);
+    let control = match Control::new(start.control) {
+        Ok(control) => control,
+        Err(error) => {
+            worker.not_ready(format!("control connection: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let mut session = Session {
+        files: Files::new(start.root, start.options.permissions, start.descriptors),
+        user: start.user,
+        options: start.options,
+        report_commands: start.report_commands,
+        control,
+        names: Names::new(Box::new(Rc::clone(&worker))),
+        facts: Facts::default(),
+        worker,
+        data: DataPort::new(start.data, start.local, start.peer),
+        cwd: FtpPath::root().join(&start.home).unwrap_or_else(FtpPath::root),
+        representation: Representation::Ascii,
+        restart: 0,
+        renaming: None,
+        moving: None,
+        passed: 0,
+        aborting: false,
+        reply_to_abort: None,
+        buffer: Vec::new(),
+        began: Instant::now(),
+        ending: None,
+    };
+    session.worker.ready();
+    let mut greeting = start.greeting;
+    greeting.push("Logged in.".into());
+    session.control.queue(&Reply::lines(Code::LoggedIn, greeting));
+    match session.serve() {
+        End::Left(why) => {
+            session.bid_farewell();
+            session.worker.left(why);
+            session.control.close();
+            Exit::Served
+        }
+        End::WorkerGone => Exit::PeerGone,
+    }
+}
+
+impl Session {
+    /// Obeys one command after the other.
+    fn serve(&mut self) -> End {
+        loop {
+            if self.worker.is_gone() {
+                return End::WorkerGone;
+            }
+            if self.worker.is_finishing() {
+                self.control.queue(&Reply::new(Code::NotAvailable, "The server is stopping. Goodbye."));
+                return End::Left(Leaving::Stopping);
+            }
+            if let Some(line) = self.next_line() {
+                let reply = self.obey(line);
+                if let Some(end) = self.ending {
+                    return end;
+                }
+                self.control.queue(&reply);
+                if let Some(reply) = self.reply_to_abort.take() {
+                    self.control.queue(&reply);
+                }
+                if reply.closes() {
+                    return End::Left(Leaving::Quit);
+                }
+            } else if self.control.vanished() {
+                return End::Left(Leaving::Vanished);
+            } else if let Err(end) = self.await_line() {
+                return end;
+            }
+        }
+    }
+
+    /// A client that does not read what it is told is not obeyed.
+    fn next_line(&mut self) -> Option<Line> {
+        if self.control.is_clogged() { None } else { self.control.next_line() }
+    }
+
+    /// Waits for the client to say something, as long as the configuration lets him be idle.
+    fn await_line(&mut self) -> Result<(), End> {
+        let deadline = Instant::now() + self.options.idle_timeout.duration();
+        while self.control.waiting(0).is_none() && !self.control.vanished() && !self.worker.is_finishing() {
+            self.watch(None, Some(deadline))?;
+            if Instant::now() >= deadline && self.control.waiting(0).is_none() {
+                self.control
+                    .queue(&Reply::new(Code::NotAvailable, "Nothing was said for too long. Goodbye."));
+                return Err(End::Left(Leaving::Idle));
+            }
+        }
+        if self.control.is_clogged() { self.drain() } else { Ok(()) }
+    }
+
+    /// Obeys one command, and tells the worker about it if it wants to know.
+    fn obey(&mut self, line: Line) -> Reply {
+        let Ok(line) = line else {
+            return Reply::new(Code::Unrecognized, "This line is too long.");
+        };
+        let command = Command::parse(&line);
+        let reply = dispatch(verbs::VERBS, self, &command).unwrap_or_else(|reply| reply);
+        if self.renaming.is_some() && command.verb != "RNFR" {
+            // RNTO follows RNFR at once or not at all (RFC 959 4.1.3).
+            self.renaming = None;
+        }
+        if self.report_commands {
+            let argument = if verbs::holds_secret(&command.verb) { Vec::new() } else { command.argument };
+            self.worker.report(Event::Command { verb: command.verb, argument, code: reply.code().number() });
+        }
+        reply
+    }
+}
+
+impl State for Session {
+    fn resolve(&self, argument: &[u8]) -> Option<FtpPath> {
+        self.cwd.join(argument)
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod capabilities;
+pub mod data_socket;
 pub mod directory;
 pub mod empty_root;
 pub mod inherited;
@@ -12,6 +13,7 @@ pub mod packet;
 pub mod poll;
 pub mod privileges;
 pub mod process;
+pub mod random;
 pub mod seccomp;
 pub mod signals;
 pub mod socket;

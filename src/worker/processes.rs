@@ -115,6 +115,7 @@ fn start(
         user: login.name().to_owned(),
         options: login.options().clone(),
         data: parts.config.data.clone(),
+        report_commands: parts.config.log.commands,
         root: place.root,
         home: place.start,
         descriptors: place.descriptors,

@@ -1,0 +1,202 @@
+//! The session's end of the control connection: lines in, replies out, neither ever waited for here.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
+
+use crate::protocol::line::{LineBuffer, TooLong};
+use crate::protocol::reply::Reply;
+use crate::system::poll::PollFlags;
+
+/// The longest line: a path may have 4095 bytes, and one that is longer deserves a reply about its length.
+const MAX_LINE: usize = 8 * 1024;
+/// How many lines may wait; a client that sends more is read when these are done.
+const MAX_WAITING: usize = 64;
+/// Replies that wait for the client to read them; above this no further command is obeyed.
+const MAX_UNSENT: usize = 64 * 1024;
+
+/// The client has closed his end; poll(2) tells it also where nothing is read.
+const HANGUP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
+
+/// A line, or that it was too long to be one.
+pub type Line = Result<Vec<u8>, TooLong>;
+
+/// The control connection.
+pub struct Control {
+    socket: OwnedFd,
+    partial: LineBuffer,
+    waiting: VecDeque<Line>,
+    unsent: Vec<u8>,
+    /// Since when the client has not read a reply.
+    clogged_since: Option<Instant>,
+    /// The client will send nothing more.
+    ended: bool,
+    /// QUIT waits: what comes behind it is not read.
+    quitting: bool,
+}
+
+impl Control {
+    /// Takes over the connection; it does not block from here on.
+    pub fn new(socket: OwnedFd) -> io::Result<Control> {
+        crate::system::socket::prepare_control(socket.as_fd())?;
+        nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+        Ok(Control {
+            socket,
+            partial: LineBuffer::new(MAX_LINE),
+            waiting: VecDeque::new(),
+            unsent: Vec::new(),
+            clogged_since: None,
+            ended: false,
+            quitting: false,
+        })
+    }
+
+    /// The next line.
+    pub fn next_line(&mut self) -> Option<Line> {
+        self.waiting.pop_front()
+    }
+
+    /// A line that is not the next one yet.
+    pub fn waiting(&self, index: usize) -> Option<&Line> {
+        self.waiting.get(index)
+    }
+
+    /// Takes a line out of turn.
+    pub fn take_waiting(&mut self, index: usize) -> Option<Line> {
+        self.waiting.remove(index)
+    }
+
+    /// Whether the client is gone without having said goodbye.
+    pub fn vanished(&self) -> bool {
+        self.ended && !self.quitting
+    }
+
+    /// Puts a reply behind those that wait to be sent.
+    pub fn queue(&mut self, reply: &Reply) {
+        reply.encode(&mut self.unsent);
+    }
+
+    /// Puts bytes of a reply that is made piece by piece behind those that wait to be sent.
+    pub fn queue_bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Whether the client should read something before he is obeyed again.
+    pub fn is_clogged(&self) -> bool {
+        self.unsent.len() > MAX_UNSENT
+    }
+
+    /// Whether everything has been sent.
+    pub fn is_flushed(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
+    /// Since when replies wait for a client who does not read.
+    pub fn clogged_since(&self) -> Option<Instant> {
+        self.clogged_since
+    }
+
+    /// Sends what can be sent now. A connection that broke has ended.
+    pub fn flush(&mut self) {
+        while !self.unsent.is_empty() {
+            let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+            match send(self.socket.as_raw_fd(), &self.unsent, flags) {
+                Ok(sent) => {
+                    self.unsent.drain(..sent);
+                    self.clogged_since = None;
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    self.clogged_since.get_or_insert_with(Instant::now);
+                    return;
+                }
+                Err(_) => {
+                    self.unsent.clear();
+                    self.clogged_since = None;
+                    self.ended = true;
+                    self.quitting = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads what is there.
+    pub fn fill(&mut self) {
+        let mut bytes = [0; 4096];
+        let length = match recv(self.socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => {
+                self.ended = true;
+                return;
+            }
+            Ok(length) => length,
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Err(_) => {
+                self.ended = true;
+                return;
+            }
+        };
+        let mut rest = &bytes[..length];
+        while !rest.is_empty() {
+            let taken = self.partial.feed(rest);
+            rest = &rest[taken..];
+            let Some(line) = self.partial.take() else { continue };
+            self.quitting |= line.as_ref().is_ok_and(|line| is_quit(line));
+            self.waiting.push_back(line);
+        }
+        self.unsent.extend(self.partial.telnet_answers());
+    }
+
+    /// What poll(2) shall look for; nothing: the socket must not be polled, it would be ready for ever.
+    pub fn interest(&self) -> PollFlags {
+        let mut interest = PollFlags::empty();
+        if !self.ended && !self.quitting {
+            interest |= HANGUP;
+            if self.waiting.len() < MAX_WAITING {
+                interest |= PollFlags::POLLIN;
+            }
+        }
+        if !self.unsent.is_empty() {
+            interest |= PollFlags::POLLOUT;
+        }
+        interest
+    }
+
+    /// Acts on what poll(2) found.
+    pub fn woken(&mut self, ready: PollFlags) {
+        let hung_up = ready.intersects(HANGUP | PollFlags::POLLHUP | PollFlags::POLLERR);
+        if ready.contains(PollFlags::POLLIN) {
+            self.fill();
+        } else if hung_up {
+            self.ended = true;
+        }
+        if ready.contains(PollFlags::POLLOUT) {
+            self.flush();
+        }
+    }
+
+    /// The last thing that happens here. Unread input would make the kernel reset the connection and with it the
+    /// last reply; the end is announced by a shutdown, since the worker has the connection open too.
+    pub fn close(mut self) {
+        self.flush();
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
+        let mut bytes = [0; 4096];
+        while let Ok(1..) = recv(self.socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {}
+    }
+}
+
+/// Seen from afar, before its turn: a client that says goodbye may close his end while data still moves.
+fn is_quit(line: &[u8]) -> bool {
+    let verb = line.trim_ascii_end();
+    verb.eq_ignore_ascii_case(b"QUIT") || verb.eq_ignore_ascii_case(b"BYE")
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

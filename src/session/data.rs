@@ -1,0 +1,236 @@
+//! Data connections: what the client has been offered or has offered, and how a connection is made of it. Only the
+//! client's own address ever takes part.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+
+use super::Session;
+use super::watch::Interrupted;
+use crate::config::Data;
+use crate::ipc::messages::{Event, FromSession, ToSession};
+use crate::protocol::reply::{Code, Reply};
+use crate::system::poll::PollFlags;
+use crate::system::{data_socket, random, socket};
+
+/// The ports below are those of services; nobody is sent data there (RFC 2577 3).
+const FIRST_CLIENT_PORT: u16 = 1024;
+
+/// How the next data connection comes about.
+pub enum Plan {
+    /// The client has said nothing about it.
+    None,
+    /// PASV, EPSV: he connects to this listener.
+    Passive(OwnedFd),
+    /// PORT, EPRT: he listens there.
+    Active(SocketAddr),
+}
+
+/// What the session knows of data connections.
+pub struct DataPort {
+    /// What the configuration says.
+    pub options: Data,
+    /// This end of the control connection, IPv4 inside IPv6 as IPv4.
+    pub local: SocketAddr,
+    /// The client's end, likewise.
+    pub peer: SocketAddr,
+    /// For the next transfer.
+    pub plan: Plan,
+    /// EPSV ALL was said: nothing else is allowed any more (RFC 2428 4).
+    pub only_extended_passive: bool,
+}
+
+impl DataPort {
+    /// Nothing is planned yet.
+    pub fn new(options: Data, local: SocketAddr, peer: SocketAddr) -> DataPort {
+        DataPort {
+            options,
+            local: canonical(local),
+            peer: canonical(peer),
+            plan: Plan::None,
+            only_extended_passive: false,
+        }
+    }
+
+    /// Listens for the client, on a port that nobody can foretell; what was planned before is dropped first. 425 if
+    /// there is no free port.
+    pub fn listen(&mut self) -> Result<u16, Reply> {
+        self.plan = Plan::None;
+        let listener = match self.options.passive_ports {
+            None => data_socket::listen_at(with_port(self.local, 0)),
+            Some(range) => listen_within(self.local, *range.ports().start(), *range.ports().end()),
+        };
+        let bound =
+            listener.and_then(|listener| Ok((socket::local_address(listener.as_fd())?.port(), listener)));
+        let (port, listener) = bound.map_err(|error| {
+            let text = match error.kind() {
+                io::ErrorKind::AddrInUse => "All ports for data connections are in use.".to_string(),
+                _ => format!("Cannot listen for a data connection: {error}."),
+            };
+            Reply::new(Code::CannotOpenData, text)
+        })?;
+        self.plan = Plan::Passive(listener);
+        Ok(port)
+    }
+
+    /// Plans to connect to where the client listens. 501 for any address but his own.
+    pub fn plan_to_connect(&mut self, target: SocketAddr) -> Result<(), Reply> {
+        self.plan = Plan::None;
+        if target.ip() != self.peer.ip() {
+            return Err(Reply::new(Code::BadArgument, "Data goes to your own address only."));
+        }
+        if target.port() < FIRST_CLIENT_PORT {
+            return Err(Reply::new(Code::BadArgument, "Data goes to ports from 1024 on only."));
+        }
+        // The scope of a link-local address is not in EPRT; it is that of the control connection.
+        self.plan = Plan::Active(with_port(self.peer, target.port()));
+        Ok(())
+    }
+}
+
+/// Tries each port once, from a random one on.
+fn listen_within(local: SocketAddr, first: u16, last: u16) -> io::Result<OwnedFd> {
+    let count = u32::from(last - first) + 1;
+    let start = random::below(count)?;
+    for step in 0..count {
+        let port = first + ((start + step) % count) as u16;
+        match data_socket::listen_at(with_port(local, port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            other => return other,
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
+/// IPv4 clients of a dual-stack listener are IPv4 clients.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match (address.ip().to_canonical(), address) {
+        (IpAddr::V6(ip), SocketAddr::V6(v6)) => SocketAddrV6::new(ip, v6.port(), 0, v6.scope_id()).into(),
+        (ip, _) => SocketAddr::new(ip, address.port()),
+    }
+}
+
+/// An open data connection; it does not block.
+pub struct Connection {
+    socket: OwnedFd,
+}
+
+impl Connection {
+    /// Whether the kernel has heard that the connection broke, since it was last asked.
+    pub fn is_broken(&self) -> bool {
+        !matches!(getsockopt(&self.socket, sockopt::SocketError), Ok(0))
+    }
+
+    /// Ends the connection in a way that nobody can take for the end of a file (RST).
+    pub fn reset(self) {
+        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+        let _ = setsockopt(&self.socket, sockopt::Linger, &at_once);
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Why there is no data connection.
+pub enum NoData {
+    /// This is the reply.
+    Refused(Reply),
+    /// Something came in between.
+    Interrupted(Interrupted),
+}
+
+impl From<Interrupted> for NoData {
+    fn from(interrupted: Interrupted) -> NoData {
+        NoData::Interrupted(interrupted)
+    }
+}
+
+fn refused(text: impl Into<Vec<u8>>) -> NoData {
+    NoData::Refused(Reply::new(Code::CannotOpenData, text))
+}
+
+impl Session {
+    /// Makes the data connection that was planned; a plan serves once.
+    pub fn connect_data(&mut self) -> Result<Connection, NoData> {
+        let socket = match std::mem::replace(&mut self.data.plan, Plan::None) {
+            Plan::None => return Err(refused("Use PASV, EPSV, PORT or EPRT first.")),
+            Plan::Passive(listener) => self.await_client(&listener)?,
+            Plan::Active(target) => self.call_client(target)?,
+        };
+        Ok(Connection { socket })
+    }
+
+    /// Accepts the client. Whoever else comes is turned away, and the waiting goes on.
+    fn await_client(&mut self, listener: &OwnedFd) -> Result<OwnedFd, NoData> {
+        let deadline = Instant::now() + self.data.options.accept_timeout.duration();
+        loop {
+            match data_socket::accept_from(listener.as_fd()) {
+                Ok((socket, peer)) if peer.ip() == self.data.peer.ip() => return Ok(socket),
+                Ok((_, stranger)) => self.worker.report(Event::Refused {
+                    operation: "data connection".into(),
+                    path: stranger.to_string().into_bytes(),
+                    why: "not the address of the client".into(),
+                }),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        self.wait_for(listener.as_fd(), PollFlags::POLLIN, deadline)?;
+                    }
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => return Err(refused(format!("Cannot accept a data connection: {error}."))),
+                },
+            }
+            if Instant::now() >= deadline {
+                return Err(refused("Nobody connected for the data."));
+            }
+        }
+    }
+
+    /// Connects to the client: from the port for data, which only root can bind, or from any.
+    fn call_client(&mut self, target: SocketAddr) -> Result<OwnedFd, NoData> {
+        let deadline = Instant::now() + self.data.options.connect_timeout.duration();
+        let socket = if self.data.options.active_port_20 {
+            self.ask_for_data_socket(target.port())?
+        } else {
+            socket::connect_from(with_port(self.data.local, 0), target)
+        };
+        let failed =
+            |error: io::Error| refused(format!("Cannot connect to port {}: {error}.", target.port()));
+        let socket = socket.map_err(failed)?;
+        if !self.wait_for(socket.as_fd(), PollFlags::POLLOUT, deadline)? {
+            return Err(refused(format!("Nobody answers at port {}.", target.port())));
+        }
+        match getsockopt(&socket, sockopt::SocketError) {
+            Ok(0) => {}
+            Ok(errno) => return Err(failed(io::Error::from_raw_os_error(errno))),
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        // The last segment of a small file leaves at once.
+        let _ = setsockopt(&socket, sockopt::TcpNoDelay, &true);
+        Ok(socket)
+    }
+
+    /// The worker has the right to use the port for data; it connects to the client's own address only.
+    fn ask_for_data_socket(&mut self, port: u16) -> Result<io::Result<OwnedFd>, Interrupted> {
+        let (answer, descriptor) = self.worker.ask(&FromSession::BindDataPort { port })?;
+        match (answer, descriptor) {
+            (ToSession::DataSocket, Some(socket)) => {
+                let status = fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+                Ok(status.map(|_| socket).map_err(Into::into))
+            }
+            (ToSession::NoDataSocket { errno }, None) => Ok(Err(io::Error::from_raw_os_error(errno as i32))),
+            _ => Err(self.worker.misbehaves().into()),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A transfer: its beginning, its end, and what is said of it. The bytes are moved in `copy`.
+
+use std::time::Instant;
+
+use super::Session;
+use super::data::{Connection, NoData};
+use super::error::Error;
+use super::watch::Interrupted;
+use crate::ipc::messages::{Direction, Event, Outcome as Ending};
+use crate::protocol::path::FtpPath;
+use crate::protocol::reply::{Code, Reply};
+use crate::protocol::verb::Outcome;
+
+/// What is known of the transfer that is going on.
+pub struct Moving {
+    /// Which way.
+    pub direction: Direction,
+    /// Of which file or directory.
+    pub path: Vec<u8>,
+    /// How far it is.
+    pub bytes: u64,
+    /// Since when.
+    pub began: Instant,
+    /// When the worker last heard of it.
+    pub told: Option<Instant>,
+}
+
+/// Why a transfer is not complete.
+#[derive(Debug)]
+pub enum Cut {
+    /// ABOR, or the end of the session.
+    Interrupted(Interrupted),
+    /// The data connection broke.
+    Broken,
+    /// Nothing moved for too long.
+    Stalled,
+    /// The file became shorter while it was sent.
+    Shrunk,
+    /// The file could not be read or written.
+    File(Error),
+}
+
+impl From<Interrupted> for Cut {
+    fn from(interrupted: Interrupted) -> Cut {
+        Cut::Interrupted(interrupted)
+    }
+}
+
+impl From<Error> for Cut {
+    fn from(error: Error) -> Cut {
+        Cut::File(error)
+    }
+}
+
+impl Cut {
+    fn reply(&self) -> Reply {
+        match self {
+            Cut::Interrupted(Interrupted::Aborted) => Reply::new(Code::TransferAborted, "Transfer aborted."),
+            Cut::Interrupted(Interrupted::Ending(_)) => {
+                Reply::new(Code::TransferAborted, "The session ended during the transfer.")
+            }
+            Cut::Broken => {
+                Reply::new(Code::TransferAborted, "The data connection broke; the transfer is incomplete.")
+            }
+            Cut::Stalled => {
+                Reply::new(Code::TransferAborted, "Nothing moved for too long; the transfer is incomplete.")
+            }
+            Cut::Shrunk => Reply::new(Code::LocalError, "The file became shorter while it was sent."),
+            Cut::File(error) => match error.code() {
+                // Once a transfer has begun, these are what RFC 959 5.4 leaves to say.
+                Code::InsufficientStorage | Code::StorageExceeded => Reply::from(*error),
+                _ => Reply::new(Code::LocalError, error.to_string()),
+            },
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Cut::Interrupted(Interrupted::Aborted) => Ending::Aborted,
+            Cut::Interrupted(Interrupted::Ending(_)) | Cut::Broken | Cut::Stalled => Ending::CutShort,
+            Cut::Shrunk | Cut::File(_) => Ending::Failed,
+        }
+    }
+}
+
+impl Session {
+    /// Makes the data connection, and says so: 150. From here on the transfer has to be ended.
+    pub fn begin_transfer(
+        &mut self,
+        direction: Direction,
+        path: &FtpPath,
+        announcement: String,
+    ) -> Result<Connection, Reply> {
+        self.moving = Some(Moving {
+            direction,
+            path: path.as_bytes().to_vec(),
+            bytes: 0,
+            began: Instant::now(),
+            told: None,
+        });
+        self.passed = 0;
+        self.aborting = false;
+        let connected = match self.obey_out_of_turn(true) {
+            Ok(()) => self.connect_data(),
+            Err(interrupted) => Err(interrupted.into()),
+        };
+        let reply = match connected {
+            Ok(connection) => {
+                self.control.queue(&Reply::new(Code::Opening, announcement));
+                if let Some(moving) = &mut self.moving {
+                    moving.began = Instant::now();
+                }
+                return Ok(connection);
+            }
+            Err(NoData::Refused(reply)) => reply,
+            Err(NoData::Interrupted(interrupted)) => {
+                let cut = Cut::Interrupted(interrupted);
+                self.note_end(&cut);
+                cut.reply()
+            }
+        };
+        self.moving = None;
+        Err(reply)
+    }
+
+    /// Ends the transfer: the connection is closed first, and then the client is told how it went.
+    pub fn end_transfer(&mut self, connection: Connection, moved: Result<(), Cut>) -> Outcome {
+        let moved = match moved {
+            Ok(()) if connection.is_broken() => Err(Cut::Broken),
+            other => other,
+        };
+        match &moved {
+            Ok(()) | Err(Cut::Interrupted(Interrupted::Aborted)) => drop(connection),
+            Err(cut) => {
+                self.note_end(cut);
+                connection.reset();
+            }
+        }
+        let Some(moving) = self.moving.take() else {
+            return Err(Reply::new(Code::LocalError, "There was no transfer."));
+        };
+        self.worker.report(Event::Transferred {
+            direction: moving.direction,
+            path: moving.path,
+            bytes: moving.bytes,
+            micros: u64::try_from(moving.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            outcome: moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete),
+        });
+        match moved {
+            Ok(()) => Ok(Reply::new(Code::TransferComplete, "Transfer complete.")),
+            Err(cut) => Err(cut.reply()),
+        }
+    }
+
+    /// If the session ends, it has to be remembered until the command is done.
+    fn note_end(&mut self, cut: &Cut) {
+        if let Cut::Interrupted(Interrupted::Ending(end)) = cut {
+            self.ending = Some(*end);
+        }
+    }
+
+    /// STAT while data moves: how far it is, and how fast.
+    pub fn progress(&self) -> Option<String> {
+        let moving = self.moving.as_ref()?;
+        let seconds = moving.began.elapsed().as_secs_f64();
+        let rate = moving.bytes as f64 / seconds.max(0.001);
+        let doing = match moving.direction {
+            Direction::Out => "Sending",
+            Direction::In => "Receiving",
+            Direction::Listing => "Listing",
+        };
+        let path = String::from_utf8_lossy(&moving.path);
+        Some(format!(
+            "{doing} {path}: {} bytes in {seconds:.1} seconds, {rate:.0} bytes per second.",
+            moving.bytes
+        ))
+    }
+}

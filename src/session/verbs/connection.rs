@@ -1,0 +1,135 @@
+//! Verbs about the session itself, and about how data is represented.
+
+use super::{ENTRIES, listings};
+use crate::protocol::reply::{Code, Reply};
+use crate::protocol::verb::{self, Outcome};
+use crate::session::{Representation, Session};
+
+/// USER: nobody becomes somebody else within a session; the process is this user for good.
+pub fn user(session: &mut Session, _name: &[u8]) -> Outcome {
+    let text = format!("You are logged in as {}. Connect again to be somebody else.", session.user);
+    Ok(Reply::new(Code::NotLoggedIn, text))
+}
+
+/// PASS without USER before it.
+pub fn pass(_session: &mut Session, _password: &[u8]) -> Outcome {
+    Ok(Reply::new(Code::BadSequence, "You are logged in."))
+}
+
+/// ACCT: there are no accounts within accounts.
+pub fn acct(_session: &mut Session, _account: &[u8]) -> Outcome {
+    Ok(Reply::new(Code::Superfluous, "No account is needed."))
+}
+
+/// QUIT: a transfer that is going on ends first, because commands wait for it.
+pub fn quit(_session: &mut Session) -> Outcome {
+    Ok(Reply::new(Code::Closing, "Goodbye."))
+}
+
+/// NOOP: nothing.
+pub fn noop(_session: &mut Session) -> Outcome {
+    Ok(Reply::new(Code::Ok, "Nothing done."))
+}
+
+/// SYST: what clients take for "listings look like those of ls".
+pub fn syst(_session: &mut Session) -> Outcome {
+    Ok(Reply::new(Code::SystemType, "UNIX Type: L8"))
+}
+
+/// HELP [<verb>]: what there is.
+pub fn help(_session: &mut Session, topic: &[u8]) -> Outcome {
+    Ok(verb::help(ENTRIES, topic))
+}
+
+/// SITE HELP [<verb>]: what SITE has.
+pub fn site_help(_session: &mut Session, topic: &[u8]) -> Outcome {
+    match topic.trim_ascii() {
+        b"" => Ok(verb::family(ENTRIES, "SITE")),
+        topic => Ok(verb::help(ENTRIES, &[b"SITE ", topic].concat())),
+    }
+}
+
+/// OPTS UTF8: names are bytes here, which is what clients want that say so.
+pub fn opts_utf8(_session: &mut Session, state: &[u8]) -> Outcome {
+    match state.trim_ascii().to_ascii_uppercase().as_slice() {
+        b"" | b"ON" => Ok(Reply::new(Code::Ok, "Names are UTF-8.")),
+        _ => Ok(Reply::new(Code::BadArgument, "Names are always UTF-8.")),
+    }
+}
+
+/// TYPE: A with its only useful form, I, and L 8 (RFC 959 3.1.1, RFC 1123 4.1.2.1).
+pub fn representation(session: &mut Session, kind: &[u8]) -> Outcome {
+    let kind = kind.trim_ascii().to_ascii_uppercase();
+    session.representation = match kind.as_slice() {
+        b"A" | b"A N" => Representation::Ascii,
+        b"I" | b"L 8" | b"L8" => Representation::Image,
+        _ => return Ok(Reply::new(Code::NotImplementedForArgument, "The types are A, A N, I and L 8.")),
+    };
+    Ok(Reply::new(Code::Ok, format!("The type is {}.", String::from_utf8_lossy(&kind))))
+}
+
+/// MODE: stream, nothing else.
+pub fn mode(_session: &mut Session, mode: &[u8]) -> Outcome {
+    Ok(match mode.trim_ascii() {
+        b"S" | b"s" => Reply::new(Code::Ok, "The mode is S."),
+        _ => Reply::new(Code::NotImplementedForArgument, "The only mode is S."),
+    })
+}
+
+/// STRU: files, nothing else.
+pub fn structure(_session: &mut Session, structure: &[u8]) -> Outcome {
+    Ok(match structure.trim_ascii() {
+        b"F" | b"f" => Reply::new(Code::Ok, "The structure is F."),
+        _ => Reply::new(Code::NotImplementedForArgument, "The only structure is F."),
+    })
+}
+
+/// ALLO <bytes>: whether there is room. Nothing is reserved.
+pub fn allo(session: &mut Session, size: &[u8]) -> Outcome {
+    let size = std::str::from_utf8(size).ok().and_then(|size| size.split(' ').next());
+    let Some(size) = size.and_then(|size| size.parse::<u64>().ok()) else {
+        return Ok(Reply::new(Code::BadArgument, "Usage: ALLO <bytes>"));
+    };
+    if session.files.free_space(&session.cwd)? < size {
+        return Ok(Reply::new(Code::StorageExceeded, "There is not so much room."));
+    }
+    Ok(Reply::new(Code::Superfluous, "There is room."))
+}
+
+/// Verbs of RFC 959 that this server does not have.
+pub fn not_implemented(_session: &mut Session, _argument: &[u8]) -> Outcome {
+    Ok(Reply::new(Code::NotImplemented, "This is not implemented."))
+}
+
+/// STAT: how the transfer goes, or how the session is; with a path, a listing over the control connection.
+pub fn stat(session: &mut Session, argument: &[u8]) -> Outcome {
+    if !argument.is_empty() {
+        return listings::stat(session, argument);
+    }
+    if let Some(progress) = session.progress() {
+        return Ok(Reply::new(Code::FileStatus, progress));
+    }
+    let representation = match session.representation {
+        Representation::Ascii => "A",
+        Representation::Image => "I",
+    };
+    let minutes = session.began.elapsed().as_secs() / 60;
+    let lines = [
+        "The session:".to_string(),
+        format!(" Logged in as {}, for {minutes} minutes, from {}", session.user, session.data.peer.ip()),
+        format!(" Type {representation}, structure F, mode S"),
+        format!(" Working directory {}", session.cwd),
+        " No transfer is going on".to_string(),
+        "End".to_string(),
+    ];
+    Ok(Reply::lines(Code::SystemStatus, lines))
+}
+
+/// ABOR: ends the transfer that is going on, which gets a reply of its own first (RFC 959 4.1.3).
+pub fn abor(session: &mut Session) -> Outcome {
+    if session.moving.is_none() {
+        return Ok(Reply::new(Code::NothingToAbort, "There is no transfer to abort."));
+    }
+    session.aborting = true;
+    Ok(Reply::new(Code::TransferComplete, "The transfer was aborted."))
+}

@@ -1,0 +1,39 @@
+//! Verbs about directories.
+
+use crate::ipc::messages::Event;
+use crate::protocol::path::FtpPath;
+use crate::protocol::reply::{Code, Reply};
+use crate::protocol::verb::Outcome;
+use crate::session::Session;
+
+/// PWD: where we are.
+pub fn pwd(session: &mut Session) -> Outcome {
+    Ok(Reply::path_created(session.cwd.as_bytes(), "is the working directory."))
+}
+
+/// CWD <path>: go there.
+pub fn cwd(session: &mut Session, path: &FtpPath) -> Outcome {
+    session.files.enter(path)?;
+    session.cwd = path.clone();
+    Ok(Reply::new(Code::FileOk, "Directory changed."))
+}
+
+/// CDUP: go to the parent directory.
+pub fn cdup(session: &mut Session) -> Outcome {
+    let parent = session.cwd.parent();
+    cwd(session, &parent)
+}
+
+/// MKD <path>: make a directory.
+pub fn mkd(session: &mut Session, path: &FtpPath) -> Outcome {
+    session.files.make_directory(path)?;
+    session.worker.report(Event::DirectoryMade { path: path.as_bytes().to_vec() });
+    Ok(Reply::path_created(path.as_bytes(), "created."))
+}
+
+/// RMD <path>: remove an empty directory.
+pub fn rmd(session: &mut Session, path: &FtpPath) -> Outcome {
+    session.files.remove_directory(path)?;
+    session.worker.report(Event::DirectoryRemoved { path: path.as_bytes().to_vec() });
+    Ok(Reply::new(Code::FileOk, "Directory removed."))
+}

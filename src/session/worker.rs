@@ -1,0 +1,123 @@
+//! The worker, as the session sees it: told what happened, asked for favours, obeyed when it says that the daemon is
+//! stopping.
+
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use super::End;
+use super::names::Ask;
+use crate::ipc::messages::{Event, FavourLink, FromSession, Leaving, ToSession};
+
+/// This end of the link.
+pub struct Worker {
+    link: FavourLink,
+    /// The daemon is stopping.
+    finishing: Cell<bool>,
+    /// The worker is gone, or broke the rules: nothing can be logged or asked any more.
+    gone: Cell<bool>,
+}
+
+impl Worker {
+    /// The session that uses the link, and what asks for names, share it.
+    pub fn new(link: FavourLink) -> Rc<Worker> {
+        Rc::new(Worker { link, finishing: Cell::new(false), gone: Cell::new(false) })
+    }
+
+    /// Whether the session shall end as soon as nothing is being transferred.
+    pub fn is_finishing(&self) -> bool {
+        self.finishing.get()
+    }
+
+    /// Whether the session must end at once.
+    pub fn is_gone(&self) -> bool {
+        self.gone.get()
+    }
+
+    /// The client has been greeted.
+    pub fn ready(&self) {
+        self.tell(&FromSession::Ready);
+    }
+
+    /// The session cannot begin.
+    pub fn not_ready(&self, why: String) {
+        self.tell(&FromSession::NotReady { why, text: "The session could not begin.".into() });
+    }
+
+    /// Something happened.
+    pub fn report(&self, event: Event) {
+        self.tell(&FromSession::Event(event));
+    }
+
+    /// The session ends.
+    pub fn left(&self, why: Leaving) {
+        self.tell(&FromSession::Left { why });
+    }
+
+    /// Asks for a favour and waits for the answer.
+    pub fn ask(&self, question: &FromSession) -> Result<(ToSession, Option<OwnedFd>), End> {
+        self.tell(question);
+        while !self.gone.get() {
+            match self.link.receive() {
+                Ok(Some((ToSession::Finish, _))) => self.finishing.set(true),
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) | Err(_) => self.gone.set(true),
+            }
+        }
+        Err(End::WorkerGone)
+    }
+
+    /// Takes what the worker says unasked: that the daemon is stopping, or that it is gone itself.
+    pub fn hear(&self) -> Result<(), End> {
+        match self.link.receive() {
+            Ok(Some((ToSession::Finish, _))) => {
+                self.finishing.set(true);
+                Ok(())
+            }
+            Ok(Some((
+                ToSession::Name { .. } | ToSession::DataSocket | ToSession::NoDataSocket { .. },
+                _,
+            )))
+            | Ok(None)
+            | Err(_) => Err(self.misbehaves()),
+        }
+    }
+
+    /// An answer that fits no question: the session cannot go on.
+    pub fn misbehaves(&self) -> End {
+        self.gone.set(true);
+        End::WorkerGone
+    }
+
+    fn tell(&self, message: &FromSession) {
+        if !self.gone.get() && self.link.send(message).is_err() {
+            self.gone.set(true);
+        }
+    }
+
+    fn ask_name(&self, question: &FromSession) -> Option<String> {
+        match self.ask(question).ok()? {
+            (ToSession::Name { name }, None) => Some(name),
+            _ => {
+                self.misbehaves();
+                None
+            }
+        }
+    }
+}
+
+impl AsFd for Worker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.link.as_fd()
+    }
+}
+
+impl Ask for Rc<Worker> {
+    fn user(&mut self, uid: u32) -> Option<String> {
+        self.ask_name(&FromSession::UserName { uid })
+    }
+
+    fn group(&mut self, gid: u32) -> Option<String> {
+        self.ask_name(&FromSession::GroupName { gid })
+    }
+}
