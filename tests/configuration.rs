@@ -87,7 +87,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "[log]\n[login]\nfailure-delay = 0.5\n",
         "f.toml:3: [login] failure-delay: wants seconds, from 0 to 60, not the number 0.5",
     ),
-    ("negative", "[login]\nmin-uid = -1\n", "f.toml:2: [login] min-uid: -1 is not from 0 to 4294967295"),
+    ("negative", "[login]\nmin-uid = -1\n", "f.toml:2: [login] min-uid: -1 is not from 1 to 4294967295"),
     (
         "too-many",
         "[listen]\nspare-workers = 1000\n",
@@ -245,11 +245,6 @@ const WARNED: &[(&str, &str, &str)] = &[
         "warning: f.toml:5: [anonymous] permissions: lets anybody who can connect change files\nf.toml: ok",
     ),
     (
-        "root-login",
-        "[login]\nmin-uid = 0\n",
-        "warning: f.toml:2: [login] min-uid: lets root log in\nf.toml: ok",
-    ),
-    (
         "short-login",
         "[login]\nlogin-timeout = 5\n",
         "warning: f.toml:2: [login] login-timeout: is over before max-failures is reached: the delays alone take 9 \
@@ -322,6 +317,17 @@ fn the_configuration_shown_reads_back_as_itself() {
     let path = scratch.write("again.toml", &shown);
     let again = ftpd(&["show-config"], &path);
     assert_eq!(String::from_utf8(again.stdout).unwrap(), shown);
+}
+
+#[test]
+fn the_users_file_is_checked_too() {
+    let scratch = Scratch::new("users");
+    let users = scratch.write("users.toml", "[bob]\npassword = \"$argon2id$x\"\nroot = \"/\"\n");
+    let path = scratch.write("f.toml", format!("[login]\nusers-file = \"{}\"\n", users.display()));
+    let output = ftpd(&["check"], &path);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with(&format!("{}:3: unknown field `root`", users.display())), "{said}");
 }
 
 #[test]

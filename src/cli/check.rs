@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use super::{print, refuse};
 use crate::config::{Config, Finding, Problem};
+use crate::ipc::messages::Password;
+use crate::worker::virtual_users;
 
 /// Says what is wrong, or that nothing is. Exit status 1 if the daemon would refuse to start.
 pub fn run(path: &Path) -> ExitCode {
@@ -15,10 +17,27 @@ pub fn run(path: &Path) -> ExitCode {
     let warnings = config.check().into_iter().map(|finding| match finding {
         Finding::Error(problem) | Finding::Warning(problem) => problem,
     });
+    if let Err(problem) = users_file(&config) {
+        return refuse(&problem.to_string());
+    }
     for warning in warnings.chain(missing_accounts(&config)) {
         eprintln!("warning: {warning}");
     }
     print(&format!("{}: ok\n", path.display()))
+}
+
+/// Whether the users file can be understood, for who may read it.
+fn users_file(config: &Config) -> Result<(), Problem> {
+    let Some(path) = &config.login.users_file else { return Ok(()) };
+    let Ok(Some(file)) = virtual_users::open(config) else { return Ok(()) };
+    let in_file =
+        |line, reason| Problem { path: Some(path.to_path_buf()), line, column: None, place: None, reason };
+    // Nobody has an empty name: the answer does not matter, only whether there can be one.
+    match file.verify("", &Password::new(Vec::new())) {
+        Ok(_) => Ok(()),
+        Err(virtual_users::Error::Malformed { line, reason }) => Err(in_file(line, reason)),
+        Err(error) => Err(in_file(None, error.to_string())),
+    }
 }
 
 /// Accounts and groups that are named and do not exist. The daemon starts without them: they may come from a

@@ -7,8 +7,6 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher};
 use clap::Args;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -19,6 +17,7 @@ use crate::config::{
 };
 use crate::ipc::messages::Password;
 use crate::supervisor;
+use crate::worker::virtual_users;
 
 /// Letters and digits that are not mistaken for each other, 32 of them: five random bits each.
 const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -150,10 +149,9 @@ pub fn print_hash() -> ExitCode {
     }
 }
 
-/// The argon2id hash of a password, as the users file has it.
+/// The hash of a password, as the users file has it.
 fn hash(password: &Password) -> Result<String, String> {
-    let hash: Result<PasswordHash, _> = Argon2::default().hash_password(password.as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| format!("hashing the password: {error}"))
+    virtual_users::hash(password.as_bytes()).map_err(|failure| failure.to_string())
 }
 
 /// The first line of standard input.

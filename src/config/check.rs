@@ -125,9 +125,6 @@ impl Config {
                 format!("there is no /etc/pam.d/{}: nobody could log in with PAM", login.pam_service);
             findings.warning("login", "pam-service", reason);
         }
-        if login.min_uid.get() == 0 {
-            findings.warning("login", "min-uid", "lets root log in");
-        }
         let is_default = login.ftpusers_file == super::LoginOptions::default().ftpusers_file;
         if !is_default && let Err(error) = File::open(&*login.ftpusers_file) {
             let reason = format!("{}: {}", login.ftpusers_file, plain(&error));

@@ -45,8 +45,8 @@ options! {
         pam_service: String = "ftpd";
         /// Where PAM looks for its services, in place of /etc/pam.d.
         pam_directory: Option<AbsolutePath>, such as "/etc/ftpd/pam.d";
-        /// Accounts with a lower number cannot log in. It keeps out root and the accounts of system services.
-        min_uid: Count<0, { u32::MAX }> = 1000;
+        /// Accounts with a lower number cannot log in, which keeps out those of system services. Root never can.
+        min_uid: Count<1, { u32::MAX }> = 1000;
         /// A list of users who cannot log in, one in a line. It need not exist.
         ftpusers_file: AbsolutePath = "/etc/ftpusers";
         /// Refuse users whose shell is not listed in /etc/shells.
@@ -65,7 +65,8 @@ options! {
         max_failures: Count<1, 100> = 3;
         /// Time from connecting to being logged in, all in all. Commands do not extend it.
         login_timeout: Seconds<1, 3600> = 60;
-        /// Users who have no account on the machine, with hashes of their passwords. Should be readable by root alone.
+        /// A file of users who have no account on the machine, with hashes of their passwords (see `ftpd hash-password`).
+        /// It should be readable by root alone.
         users_file: Option<AbsolutePath>, such as "/etc/ftpd/users.toml";
     }
 
