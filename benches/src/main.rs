@@ -32,8 +32,8 @@ struct Arguments {
     /// How often everything is measured; the table shows medians.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Measure only what has one of these words in its name.
-    #[arg(long, value_delimiter = ',', value_name = "WORDS")]
+    /// Measure only what has this in its name. May be given again for more.
+    #[arg(long, value_name = "WORDS")]
     only: Vec<String>,
     /// Measure only these servers.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
@@ -168,10 +168,7 @@ fn one(
 fn wanted(arguments: &Arguments, measure: &Measure) -> bool {
     let names: Vec<String> = measure.rows.iter().map(|row| row.name.to_lowercase()).collect();
     arguments.only.is_empty()
-        || arguments
-            .only
-            .iter()
-            .any(|word| names.iter().any(|name| name.contains(&word.trim().to_lowercase())))
+        || arguments.only.iter().any(|word| names.iter().any(|name| name.contains(&word.to_lowercase())))
 }
 
 fn chosen_servers(arguments: &Arguments) -> Result<Vec<&'static Server>, String> {
