@@ -223,12 +223,16 @@ impl Pool {
     }
 
     /// Every process of this slot is gone: reaps the worker and frees the slot.
-    pub fn bury(&mut self, id: SlotId) -> Option<Buried> {
+    pub fn bury(&mut self, epoll: &Epoll, id: SlotId) -> Option<Buried> {
         self.get_mut(id)?;
         let slot = self.slots[id.index as usize].1.take()?;
         self.free.push(id.index);
         self.spare.retain(|spare| *spare != id);
-        // Descriptors leave the epoll set when they are closed: nobody else holds these ends.
+        // Closing them is not enough: a worker that was just forked holds them until it has closed what it does not
+        // need, and for so long they would go on telling of their end.
+        let _ = epoll.delete(&slot.life);
+        // A retired worker's link has left the set already.
+        let _ = epoll.delete(&slot.link);
         let status = reap(slot.pid);
         let ended_well = slot.retired || slot.serving.is_some();
         if !ended_well {

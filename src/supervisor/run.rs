@@ -362,7 +362,7 @@ impl Supervisor {
     }
 
     fn bury(&mut self, id: SlotId) {
-        let Some(buried) = self.pool.bury(id) else { return };
+        let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
             self.counts.release(serving.address, serving.user.as_deref());
         }
