@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    fn least(uid: u32) -> Count<0, { u32::MAX }> {
+    fn least(uid: u32) -> Count<1, { u32::MAX }> {
         Count::new(uid).unwrap()
     }
 
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn root_may_not_even_where_min_uid_is_zero() {
         let root = Account { uid: 0, ..alice() };
-        assert_eq!(against(&root, |options| options.min_uid = least(0)), Some(Objection::Root));
+        assert_eq!(against(&root, |options| options.min_uid = least(1)), Some(Objection::Root));
     }
 
     #[test]
