@@ -260,3 +260,149 @@ pub(super) fn status_in(directory: BorrowedFd<'_>, name: &[u8], look: Look) -> R
 pub(super) fn read_only(descriptor: BorrowedFd<'_>) -> bool {
     fstatvfs(descriptor).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scratch, path};
+    use super::*;
+
+    const ALL: &str = "elradfmwMT";
+
+    #[test]
+    fn links_lead_nowhere_outside_of_the_root() {
+        let scratch = Scratch::new();
+        scratch.make_directory("home/sub");
+        scratch.write("secret", "s");
+        scratch.write("home/here", "here");
+        scratch.link("../secret", "home/up");
+        scratch.link("../../../../../../../etc/passwd", "home/far");
+        scratch.link("/etc/passwd", "home/absolute");
+        scratch.link("/here", "home/sub/inside");
+        let root = std::fs::File::open(scratch.path().join("home")).unwrap().into();
+        let files = Files::new(root, ALL.parse().unwrap(), None);
+        for name in ["up", "far", "absolute", "../secret"] {
+            assert_eq!(files.open(&path(name)).err(), Some(Error::NotFound), "{name}");
+            assert_eq!(files.status(&path(name)).err(), Some(Error::NotFound), "{name}");
+        }
+        assert_eq!(files.open(&path("sub/inside")).unwrap().size, 4);
+    }
+
+    #[test]
+    fn magic_links_of_proc_are_not_followed() {
+        let root = std::fs::File::open("/").unwrap().into();
+        let files = Files::new(root, ALL.parse().unwrap(), None);
+        assert_eq!(files.open(&path("/proc/self/exe")).err(), Some(Error::TooManyLinks));
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_at_once() {
+        let scratch = Scratch::new();
+        scratch.fifo("fifo");
+        scratch.make_directory("directory");
+        let socket = std::os::unix::net::UnixListener::bind(scratch.path().join("socket")).unwrap();
+        let files = scratch.files(ALL);
+        assert_eq!(files.open(&path("fifo")).err(), Some(Error::NotAFile));
+        assert_eq!(files.open(&path("socket")).err(), Some(Error::NotAFile));
+        assert_eq!(files.open(&path("directory")).err(), Some(Error::IsADirectory));
+        assert_eq!(files.open(&path("none")).err(), Some(Error::NotFound));
+        drop(socket);
+    }
+
+    #[test]
+    fn directories_come_and_go() {
+        let scratch = Scratch::new();
+        let files = scratch.files(ALL);
+        files.make_directory(&path("a")).unwrap();
+        assert_eq!(files.make_directory(&path("a")), Err(Error::Exists));
+        assert_eq!(files.make_directory(&path("/")), Err(Error::Exists));
+        files.make_directory(&path("a/b")).unwrap();
+        assert_eq!(files.remove_directory(&path("a")), Err(Error::NotEmpty));
+        assert_eq!(files.remove_file(&path("a")), Err(Error::IsADirectory));
+        assert_eq!(files.rename(&path("a"), &path("a/b/c")), Err(Error::IntoItself));
+        files.remove_directory(&path("a/b")).unwrap();
+        files.remove_directory(&path("a")).unwrap();
+        assert_eq!(files.enter(&path("a")), Err(Error::NotFound));
+        files.enter(&path("/")).unwrap();
+    }
+
+    #[test]
+    fn a_renamed_file_replaces_what_was_there() {
+        let scratch = Scratch::new();
+        scratch.write("from", "new");
+        scratch.write("to", "old");
+        let files = scratch.files(ALL);
+        files.renamable(&path("from")).unwrap();
+        files.rename(&path("from"), &path("to")).unwrap();
+        assert_eq!(scratch.read("to"), b"new");
+        assert_eq!(files.renamable(&path("from")), Err(Error::NotFound));
+    }
+
+    #[test]
+    fn removing_a_link_leaves_what_it_leads_to() {
+        let scratch = Scratch::new();
+        scratch.write("file", "x");
+        scratch.link("file", "link");
+        scratch.files(ALL).remove_file(&path("link")).unwrap();
+        assert_eq!(scratch.names(), ["file"]);
+    }
+
+    #[test]
+    fn only_permission_bits_can_be_set() {
+        let scratch = Scratch::new();
+        scratch.write("file", "");
+        scratch.link("file", "link");
+        scratch.make_directory("shared");
+        scratch.set_mode("shared", 0o2755);
+        scratch.fifo("fifo");
+        let files = scratch.files(ALL);
+        files.set_mode(&path("link"), 0o7751).unwrap();
+        assert_eq!(scratch.mode("file"), 0o751);
+        files.set_mode(&path("file"), 0).unwrap();
+        files.set_mode(&path("file"), 0o600).unwrap();
+        files.set_mode(&path("shared"), 0o1770).unwrap();
+        assert_eq!(scratch.mode("shared"), 0o2770);
+        assert_eq!(files.set_mode(&path("fifo"), 0o600), Err(Error::NotAFile));
+    }
+
+    #[test]
+    fn the_time_of_modification_can_be_set() {
+        let scratch = Scratch::new();
+        scratch.write("file", "");
+        scratch.link("file", "link");
+        let files = scratch.files(ALL);
+        files.set_modified(&path("link"), 1_000_000_007).unwrap();
+        assert_eq!(files.status(&path("file")).unwrap().modified, 1_000_000_007);
+    }
+
+    #[test]
+    fn without_its_letter_nothing_is_done() {
+        let scratch = Scratch::new();
+        scratch.write("file", "x");
+        let files = scratch.files("");
+        let file = path("file");
+        assert_eq!(files.open(&file).err(), Some(Error::Forbidden(Operation::Read)));
+        assert_eq!(files.remove_file(&file), Err(Error::Forbidden(Operation::RemoveFile)));
+        assert_eq!(files.rename(&file, &path("b")), Err(Error::Forbidden(Operation::Rename)));
+        assert_eq!(files.set_mode(&file, 0), Err(Error::Forbidden(Operation::SetMode)));
+        assert_eq!(files.set_modified(&file, 0), Err(Error::Forbidden(Operation::SetModified)));
+        assert_eq!(files.make_directory(&path("d")), Err(Error::Forbidden(Operation::MakeDirectory)));
+        assert_eq!(files.enter(&path("/")), Err(Error::Forbidden(Operation::Enter)));
+        assert_eq!(scratch.names(), ["file"]);
+    }
+
+    #[test]
+    fn links_are_resolved_as_the_kernel_does() {
+        let scratch = Scratch::new();
+        scratch.make_directory("a/b");
+        scratch.make_directory("c");
+        scratch.link("../c/../c", "a/d");
+        scratch.link("d/file", "a/e");
+        scratch.link("/a", "f");
+        scratch.link("loop", "loop");
+        let files = scratch.files(ALL);
+        assert_eq!(files.behind_links(&path("f/e")).unwrap(), path("/c/file"));
+        assert_eq!(files.behind_links(&path("a/b")).unwrap(), path("/a/b"));
+        assert_eq!(files.behind_links(&path("loop")), Err(Error::TooManyLinks));
+        assert_eq!(files.behind_links(&path("none/x")), Err(Error::NotFound));
+    }
+}

@@ -283,16 +283,16 @@ impl Reading {
             (self.entries.directory(), name, next.kind)
         } else if ahead.more {
             match self.entries.next()? {
-                Some((directory, entry)) => (directory, entry.name, entry.kind),
                 None => return Ok(false),
+                Some((_, entry)) if !shows(&self.target, &lines.options, entry.name.to_bytes()) => {
+                    return Ok(true);
+                }
+                Some((directory, entry)) => (directory, entry.name, entry.kind),
             }
         } else {
             return Ok(false);
         };
         let bytes = name.to_bytes();
-        if ahead.next > ahead.order.len() && !shows(&self.target, &lines.options, bytes) {
-            return Ok(true);
-        }
         let place = Place { directory, path: &self.target.path, rights: self.rights.as_ref() };
         let kind = lines.entry(files, names, place, (name, kind), [&self.target.prefix, bytes], out);
         if lines.options.recursive
@@ -332,5 +332,153 @@ impl ReadAhead {
         if reverse {
             self.order.reverse();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scratch, names, path};
+    use super::*;
+
+    fn listed(scratch: &Scratch, argument: &str, form: Form, sort_limit: usize) -> Result<String, Error> {
+        let files = scratch.files("elr");
+        let settings = Settings { local_times: false, sort_limit, facts: Facts::default() };
+        let mut listing = Listing::begin(&files, &path("here"), argument.as_bytes(), form, settings)?;
+        let mut out = Vec::new();
+        while listing.fill(&files, &mut names(), &mut out, 100)? {}
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// NLST, with blanks for line ends.
+    fn named(scratch: &Scratch, argument: &str) -> String {
+        listed(scratch, argument, Form::Names, 1000).unwrap().replace("\r\n", " ").trim_end().to_owned()
+    }
+
+    fn scratch() -> Scratch {
+        let scratch = Scratch::new();
+        for directory in ["here/b/deep/deeper", "here/.hidden", "here/d", "other"] {
+            scratch.make_directory(directory);
+        }
+        for (file, contents) in [
+            ("here/a", "1"),
+            ("here/c", "333"),
+            ("here/.dot", "22"),
+            ("here/b/x.txt", "x"),
+            ("here/d/y.txt", "y"),
+            ("here/d/[z]", "z"),
+            ("other/-a", ""),
+            ("here/.hidden/h", ""),
+        ] {
+            scratch.write(file, contents);
+        }
+        scratch.link("..", "here/b/up");
+        scratch
+    }
+
+    #[test]
+    fn options_choose_and_order() {
+        let scratch = scratch();
+        let files = scratch.files("elradfmwMT");
+        for (name, modified) in [("a", 100), ("b", 300), ("c", 200), ("d", 50)] {
+            files.set_modified(&path(&format!("here/{name}")), modified).unwrap();
+        }
+        assert_eq!(named(&scratch, ""), "a b c d");
+        assert_eq!(named(&scratch, "-A"), ".dot .hidden a b c d");
+        assert_eq!(named(&scratch, "-a"), ". .. .dot .hidden a b c d");
+        assert_eq!(named(&scratch, "-r"), "d c b a");
+        assert_eq!(named(&scratch, "-t"), "b c a d");
+        assert_eq!(named(&scratch, "-tr"), "d a c b");
+        assert!(named(&scratch, "-S").ends_with("c a"));
+        assert_eq!(named(&scratch, "-F"), "a b/ c d/");
+        assert_eq!(named(&scratch, "-d"), ".");
+        assert_eq!(named(&scratch, "-d b"), "b");
+        assert_eq!(listed(&scratch, "-1", Form::List, 1000).unwrap(), "a\r\nb\r\nc\r\nd\r\n");
+    }
+
+    #[test]
+    fn names_can_be_given_to_retr() {
+        let scratch = scratch();
+        assert_eq!(named(&scratch, "d"), "d/[z] d/y.txt");
+        assert_eq!(named(&scratch, "d/"), "d/[z] d/y.txt");
+        assert_eq!(named(&scratch, "/other"), "/other/-a");
+        assert_eq!(named(&scratch, "../other"), "../other/-a");
+        assert_eq!(named(&scratch, "-- ../other/-a"), "../other/-a");
+        assert_eq!(named(&scratch, "."), "a b c d");
+        assert_eq!(named(&scratch, "c"), "c");
+    }
+
+    #[test]
+    fn patterns_match_in_every_component() {
+        let scratch = scratch();
+        assert_eq!(named(&scratch, "*"), "a b c d");
+        assert_eq!(named(&scratch, ".*"), ".dot .hidden");
+        assert_eq!(named(&scratch, "*/*.txt"), "b/x.txt d/y.txt");
+        assert_eq!(named(&scratch, "[ab]/deep/*"), "b/deep/deeper");
+        assert_eq!(named(&scratch, "/*/-a"), "/other/-a");
+        assert_eq!(named(&scratch, "?/y.txt"), "d/y.txt");
+        assert_eq!(named(&scratch, "d/[z]"), "d/[z]");
+        assert_eq!(named(&scratch, "*.none"), "");
+        assert_eq!(listed(&scratch, "*/none", Form::Names, 1000), Err(Error::NotFound));
+    }
+
+    #[test]
+    fn recursion_stays_below_and_ends() {
+        let scratch = scratch();
+        assert_eq!(named(&scratch, "-R"), "a b c d b/deep b/up b/x.txt b/deep/deeper d/[z] d/y.txt");
+        let headers: Vec<String> = listed(&scratch, "-lR", Form::List, 1000)
+            .unwrap()
+            .lines()
+            .filter(|line| line.ends_with(':') || line.is_empty())
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(headers, [".:", "", "./b:", "", "./b/deep:", "", "./b/deep/deeper:", "", "./d:"]);
+        assert!(listed(&scratch, "-R b/", Form::List, 1000).unwrap().contains("\r\nb/deep:\r\n"));
+    }
+
+    #[test]
+    fn too_deep_a_recursion_says_that_it_is_not_all() {
+        let scratch = Scratch::new();
+        scratch.make_directory(&format!("here/{}", "d/".repeat(70)));
+        assert_eq!(listed(&scratch, "-R", Form::List, 1000), Err(Error::ListingTooLong));
+    }
+
+    #[test]
+    fn above_the_limit_nothing_is_sorted_and_nothing_is_lost() {
+        let scratch = Scratch::new();
+        scratch.make_directory("here");
+        let expected: Vec<String> = (0..300).map(|number| format!("name{number:03}")).collect();
+        expected.iter().rev().for_each(|name| scratch.write(&format!("here/{name}"), ""));
+        scratch.write("here/.hidden", "");
+        for sort_limit in [0, 1, 100, 299, 300, 301] {
+            let out = listed(&scratch, "", Form::Names, sort_limit).unwrap();
+            let mut found: Vec<&str> = out.lines().collect();
+            if sort_limit < 300 {
+                found.sort_unstable();
+            }
+            assert_eq!(found, expected, "{sort_limit}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_refused_before_the_first_line() {
+        let scratch = scratch();
+        assert_eq!(listed(&scratch, "none", Form::List, 10), Err(Error::NotFound));
+        assert_eq!(listed(&scratch, "a", Form::Facts, 10), Err(Error::NotADirectory));
+        assert_eq!(listed(&scratch, "a/b", Form::List, 10), Err(Error::NotADirectory));
+        assert_eq!(listed(&scratch, "a\0", Form::List, 10), Err(Error::NameNotAllowed));
+        let settings = Settings { local_times: false, sort_limit: 1, facts: Facts::default() };
+        let refused = Listing::begin(&scratch.files("er"), &path("/"), b"", Form::List, settings);
+        assert_eq!(refused.err(), Some(Error::Forbidden(Operation::List)));
+    }
+
+    #[test]
+    fn a_piece_is_about_as_long_as_was_asked_for() {
+        let scratch = scratch();
+        let files = scratch.files("elr");
+        let settings = Settings { local_times: false, sort_limit: 10, facts: Facts::default() };
+        let mut listing = Listing::begin(&files, &path("here"), b"", Form::List, settings).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(listing.fill(&files, &mut names(), &mut out, 1), Ok(true));
+        assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 1);
     }
 }

@@ -22,6 +22,8 @@ pub mod listing;
 pub mod names;
 mod targets;
 mod temporary;
+#[cfg(test)]
+mod testing;
 mod transfer;
 pub mod upload;
 mod verbs;

@@ -39,6 +39,11 @@ impl Temporary {
                 return Ok((file, Temporary { hidden: None, descriptors }));
             }
         }
+        Temporary::with_hidden_name(directory)
+    }
+
+    /// The same, where files without a name are not to be had.
+    pub fn with_hidden_name(directory: BorrowedFd<'_>) -> Result<(OwnedFd, Temporary), Error> {
         let (file, name) = hidden(directory)?;
         Ok((file, Temporary { hidden: Some(name), descriptors: None }))
     }

@@ -309,3 +309,212 @@ pub(super) fn close(file: OwnedFd) -> Result<(), Error> {
         Err(errno) => Err(errno.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scratch, path};
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    fn write(upload: &Upload, bytes: &[u8]) {
+        assert_eq!(unistd::write(upload.descriptor(), bytes), Ok(bytes.len()));
+    }
+
+    #[test]
+    fn a_new_file_keeps_what_came_of_it() {
+        let scratch = Scratch::new();
+        let files = scratch.files("w");
+        let upload = files.upload(&path("new"), Start::New).unwrap();
+        write(&upload, b"whole");
+        upload.finish().unwrap();
+        assert_eq!(scratch.read("new"), b"whole");
+        let upload = files.upload(&path("cut"), Start::New).unwrap();
+        write(&upload, b"half");
+        upload.abandon();
+        assert_eq!(scratch.read("cut"), b"half");
+        files.upload(&path("empty"), Start::New).unwrap().abandon();
+        assert_eq!(scratch.names(), ["cut", "new"]);
+    }
+
+    #[test]
+    fn an_old_file_stays_until_the_new_one_is_whole() {
+        let scratch = Scratch::new();
+        scratch.write("file", "old contents");
+        scratch.set_mode("file", 0o640);
+        let files = scratch.files("w");
+        let upload = files.upload(&path("file"), Start::New).unwrap();
+        assert!(matches!(upload.way, Way::Replace { .. }));
+        write(&upload, b"new");
+        assert_eq!(scratch.read("file"), b"old contents");
+        assert_eq!(scratch.names(), ["file"]);
+        upload.abandon();
+        assert_eq!(scratch.read("file"), b"old contents");
+        let upload = files.upload(&path("file"), Start::Resume(0)).unwrap();
+        write(&upload, b"new");
+        upload.finish().unwrap();
+        assert_eq!(scratch.read("file"), b"new");
+        assert_eq!(scratch.mode("file"), 0o640);
+        assert_eq!(scratch.names(), ["file"]);
+    }
+
+    #[test]
+    fn a_file_of_two_names_is_replaced_under_both() {
+        let scratch = Scratch::new();
+        scratch.write("file", "old contents");
+        std::fs::hard_link(scratch.path().join("file"), scratch.path().join("other")).unwrap();
+        let files = scratch.files("w");
+        let upload = files.upload(&path("file"), Start::New).unwrap();
+        assert!(matches!(upload.way, Way::Copy { .. }));
+        write(&upload, b"new");
+        assert_eq!(scratch.read("other"), b"old contents");
+        upload.finish().unwrap();
+        assert_eq!(scratch.read("other"), b"new");
+        assert_eq!(std::fs::metadata(scratch.path().join("file")).unwrap().nlink(), 2);
+        files.upload(&path("file"), Start::New).unwrap().finish().unwrap();
+        assert_eq!(scratch.read("other"), b"");
+    }
+
+    #[test]
+    fn the_file_behind_a_link_is_replaced_not_the_link() {
+        let scratch = Scratch::new();
+        scratch.make_directory("sub");
+        scratch.write("sub/file", "old");
+        scratch.link("sub/file", "link");
+        scratch.link("sub/later", "dangling");
+        let files = scratch.files("w");
+        for name in ["link", "dangling"] {
+            let upload = files.upload(&path(name), Start::New).unwrap();
+            write(&upload, b"new");
+            upload.finish().unwrap();
+            assert!(std::fs::symlink_metadata(scratch.path().join(name)).unwrap().is_symlink());
+        }
+        assert_eq!(scratch.read("sub/file"), b"new");
+        assert_eq!(scratch.read("sub/later"), b"new");
+    }
+
+    #[test]
+    fn resuming_ends_the_file_where_the_upload_ends() {
+        let scratch = Scratch::new();
+        scratch.write("file", "0123456789");
+        let files = scratch.files("w");
+        let upload = files.upload(&path("file"), Start::Resume(4)).unwrap();
+        write(&upload, b"abc");
+        assert_eq!(scratch.read("file"), b"0123abc789");
+        upload.finish().unwrap();
+        assert_eq!(scratch.read("file"), b"0123abc");
+        let upload = files.upload(&path("file"), Start::Resume(7)).unwrap();
+        write(&upload, b"xyz");
+        upload.abandon();
+        assert_eq!(scratch.read("file"), b"0123abcxyz");
+        assert_eq!(files.upload(&path("file"), Start::Resume(11)).err(), Some(Error::BeyondEnd));
+        assert_eq!(files.upload(&path("none"), Start::Resume(1)).err(), Some(Error::BeyondEnd));
+        assert_eq!(scratch.names(), ["file"]);
+    }
+
+    #[test]
+    fn appending_needs_no_file() {
+        let scratch = Scratch::new();
+        let files = scratch.files("a");
+        for piece in [&b"one"[..], b"two"] {
+            let upload = files.upload(&path("file"), Start::Append).unwrap();
+            write(&upload, piece);
+            upload.finish().unwrap();
+        }
+        assert_eq!(scratch.read("file"), b"onetwo");
+        assert_eq!(files.upload(&path("file"), Start::New).err(), Some(Error::Forbidden(Operation::Store)));
+    }
+
+    #[test]
+    fn a_file_that_is_written_in_place_is_busy_for_others() {
+        let scratch = Scratch::new();
+        scratch.write("file", "0123");
+        let files = scratch.files("aw");
+        let first = files.upload(&path("file"), Start::Append).unwrap();
+        for start in [Start::New, Start::Append, Start::Resume(1)] {
+            assert_eq!(files.upload(&path("file"), start).err(), Some(Error::Busy));
+        }
+        first.finish().unwrap();
+        files.upload(&path("file"), Start::Append).unwrap().finish().unwrap();
+    }
+
+    #[test]
+    fn of_two_that_replace_a_file_each_is_whole() {
+        let scratch = Scratch::new();
+        scratch.write("file", "old");
+        let files = scratch.files("w");
+        let first = files.upload(&path("file"), Start::New).unwrap();
+        let second = files.upload(&path("file"), Start::New).unwrap();
+        write(&first, b"first");
+        write(&second, b"second");
+        second.finish().unwrap();
+        assert_eq!(scratch.read("file"), b"second");
+        first.finish().unwrap();
+        assert_eq!(scratch.read("file"), b"first");
+    }
+
+    #[test]
+    fn an_upload_whose_file_was_removed_has_failed() {
+        let scratch = Scratch::new();
+        let files = scratch.files("w");
+        let upload = files.upload(&path("file"), Start::New).unwrap();
+        write(&upload, b"x");
+        std::fs::remove_file(scratch.path().join("file")).unwrap();
+        assert_eq!(upload.finish(), Err(Error::Replaced));
+    }
+
+    #[test]
+    fn unique_names_are_found_beside_those_that_are_taken() {
+        let scratch = Scratch::new();
+        let files = scratch.files("w");
+        let found: Vec<String> = (0..3)
+            .map(|_| {
+                let upload = files.upload(&path("a/../name"), Start::Unique).unwrap();
+                write(&upload, b"x");
+                let name = upload.path().to_string();
+                upload.finish().unwrap();
+                name
+            })
+            .collect();
+        assert_eq!(found, ["/name", "/name.1", "/name.2"]);
+    }
+
+    #[test]
+    fn what_is_not_a_file_cannot_be_written() {
+        let scratch = Scratch::new();
+        scratch.fifo("fifo");
+        scratch.make_directory("directory");
+        let files = scratch.files("wa");
+        for start in [Start::New, Start::Append, Start::Resume(1)] {
+            assert_eq!(files.upload(&path("fifo"), start).err(), Some(Error::NotAFile));
+            assert_eq!(files.upload(&path("directory"), start).err(), Some(Error::IsADirectory));
+            assert_eq!(files.upload(&path("none/file"), start).err(), Some(Error::NotFound));
+            assert_eq!(files.upload(&path("/"), start).err(), Some(Error::IsADirectory));
+        }
+    }
+
+    #[test]
+    fn a_hidden_name_does_where_a_file_needs_one() {
+        let scratch = Scratch::new();
+        scratch.write("file", "old");
+        let files = scratch.files("w");
+        let directory: OwnedFd = File::open(scratch.path()).unwrap().into();
+        for finished in [false, true] {
+            let (file, temporary) = Temporary::with_hidden_name(directory.as_fd()).unwrap();
+            let mut upload = files.upload(&path("file"), Start::New).unwrap();
+            let Way::Replace { temporary: unnamed, .. } = &mut upload.way else {
+                panic!("it must be replaced")
+            };
+            *unnamed = temporary;
+            upload.file = Some(file);
+            write(&upload, b"new");
+            assert_eq!(scratch.names().len(), 2);
+            if finished {
+                upload.finish().unwrap()
+            } else {
+                upload.abandon()
+            }
+            assert_eq!(scratch.names(), ["file"]);
+            assert_eq!(scratch.read("file"), if finished { &b"new"[..] } else { b"old" });
+        }
+    }
+}
