@@ -149,7 +149,7 @@ impl Files {
     pub fn free_space(&self, path: &FtpPath) -> Result<u64, Error> {
         self.authorize(Operation::Store, path)?;
         let system = fstatvfs(self.open_object(path)?)?;
-        Ok(u64::from(system.blocks_available()).saturating_mul(u64::from(system.fragment_size())))
+        Ok(system.blocks_available().saturating_mul(system.fragment_size()))
     }
 
     pub(super) fn authorize(&self, operation: Operation, object: &FtpPath) -> Result<(), Error> {

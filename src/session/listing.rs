@@ -1,7 +1,7 @@
 //! LIST, NLST and MLSD: directories become lines, a piece at a time, so that a listing of any length takes no more
 //! memory than a sorted one of `sort-limit` names, and the control connection can be watched in between.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,17 +10,13 @@ use super::error::Error;
 use super::facts::{Facts, Rights};
 use super::files::Files;
 use super::format::Clock;
-use super::glob;
 use super::lines::{Lines, Place};
-use super::list_options::{Options, Order};
+use super::list_options::Options;
 use super::names::Names;
+use super::reading::Reading;
 use super::targets::{self, Target};
 use crate::protocol::path::FtpPath;
-use crate::system::directory::Entries;
-use crate::system::status::{self, Kind, Look};
 
-/// How deep -R goes.
-const DEEPEST: u32 = 64;
 /// How many directories -R may have found and not yet listed.
 const MOST_WAITING: usize = 100_000;
 /// How many names -R shows.
@@ -107,17 +103,15 @@ impl Listing {
         let full = out.len() + at_least;
         while out.len() < full {
             if let Some(reading) = &mut self.reading {
-                if reading.header.is_some() || reading.names.is_none() {
-                    reading.start(&self.lines, self.sort_limit, self.begun, out)?;
-                    self.begun = true;
-                }
-                if reading.next(files, names, &mut self.lines, out)? {
+                reading.write_header(self.begun, out);
+                self.begun = true;
+                if reading.next(files, names, &mut self.lines, self.sort_limit, out)? {
                     self.shown += 1;
                     if self.lines.options.recursive && self.shown > MOST_RECURSIVE {
                         return Err(Error::ListingTooLong);
                     }
                 } else if let Some(finished) = self.reading.take() {
-                    self.waiting.extend(finished.children.into_iter().rev());
+                    self.waiting.extend(finished.into_children().into_iter().rev());
                     if self.waiting.len() > MOST_WAITING {
                         return Err(Error::ListingTooLong);
                     }
@@ -168,171 +162,6 @@ fn one(
     let rights = Rights::of(files, (!path.is_root()).then_some(directory.as_fd()))?;
     let place = Place { directory: directory.as_fd(), path: &parent, rights: Some(&rights) };
     lines.entry(files, names, place, (&name, None), [b"", shown], out).map(drop).ok_or(Error::NotFound)
-}
-
-/// One directory, while it is listed.
-struct Reading {
-    target: targets::Directory,
-    entries: Entries,
-    rights: Option<Rights>,
-    header: Option<Vec<u8>>,
-    /// What has been read ahead to be sorted; None before anything was.
-    names: Option<ReadAhead>,
-    /// Directories in this one, for -R.
-    children: Vec<Target>,
-}
-
-/// Names one behind another, each with a zero byte at its end.
-#[derive(Default)]
-struct ReadAhead {
-    bytes: Vec<u8>,
-    order: Vec<Ahead>,
-    next: usize,
-    /// There are more in the directory, which come as they are.
-    more: bool,
-}
-
-struct Ahead {
-    start: usize,
-    end: usize,
-    kind: Option<Kind>,
-    /// What the order asks for before the name: newer and larger is less.
-    rank: i64,
-}
-
-impl Reading {
-    fn open(files: &Files, target: targets::Directory, form: Form) -> Result<Reading, Error> {
-        files.authorize(Operation::List, &target.path)?;
-        let directory = files.open_directory(&target.path, target.depth == 0)?;
-        let rights = match form {
-            Form::Facts => Some(Rights::of(files, Some(directory.as_fd()))?),
-            Form::List | Form::Names => None,
-        };
-        let header = target.header.clone();
-        Ok(Reading {
-            target,
-            entries: Entries::of(directory),
-            rights,
-            header,
-            names: None,
-            children: Vec::new(),
-        })
-    }
-
-    /// Writes the header and reads as many names as can be sorted.
-    fn start(
-        &mut self,
-        lines: &Lines,
-        sort_limit: usize,
-        begun: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        if let Some(header) = self.header.take() {
-            if begun {
-                out.extend_from_slice(b"\r\n");
-            }
-            super::format::name(out, &header);
-            out.extend_from_slice(b":\r\n");
-        }
-        let options = &lines.options;
-        let mut ahead = ReadAhead::default();
-        if options.all && self.target.pattern.is_none() {
-            ahead.push(c".", Some(Kind::Directory), i64::MIN);
-            ahead.push(c"..", Some(Kind::Directory), i64::MIN);
-        }
-        while let Some((directory, entry)) = self.entries.next()? {
-            if !shows(&self.target, options, entry.name.to_bytes()) {
-                continue;
-            }
-            let rank = match options.order {
-                Order::Name => 0,
-                Order::Modified | Order::Size => {
-                    match status::status_at(directory, entry.name, Look::default()) {
-                        Ok(status) if options.order == Order::Size => (!status.size).cast_signed(),
-                        Ok(status) => status.modified.saturating_neg(),
-                        Err(_) => i64::MAX,
-                    }
-                }
-            };
-            ahead.push(entry.name, entry.kind, rank);
-            if ahead.order.len() > sort_limit {
-                ahead.more = true;
-                break;
-            }
-        }
-        if !ahead.more {
-            ahead.sort(options.reverse);
-        }
-        self.names = Some(ahead);
-        Ok(())
-    }
-
-    /// Writes the next line. Whether there was one.
-    fn next(
-        &mut self,
-        files: &Files,
-        names: &mut Names,
-        lines: &mut Lines,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, Error> {
-        let Some(ahead) = &mut self.names else { return Ok(false) };
-        let (directory, name, kind) = if let Some(next) = ahead.order.get(ahead.next) {
-            ahead.next += 1;
-            let name = CStr::from_bytes_until_nul(&ahead.bytes[next.start..=next.end])
-                .expect("the arena has a zero byte behind each name");
-            (self.entries.directory(), name, next.kind)
-        } else if ahead.more {
-            match self.entries.next()? {
-                None => return Ok(false),
-                Some((_, entry)) if !shows(&self.target, &lines.options, entry.name.to_bytes()) => {
-                    return Ok(true);
-                }
-                Some((directory, entry)) => (directory, entry.name, entry.kind),
-            }
-        } else {
-            return Ok(false);
-        };
-        let bytes = name.to_bytes();
-        let place = Place { directory, path: &self.target.path, rights: self.rights.as_ref() };
-        let kind = lines.entry(files, names, place, (name, kind), [&self.target.prefix, bytes], out);
-        if lines.options.recursive
-            && self.target.pattern.is_none()
-            && kind == Some(Kind::Directory)
-            && bytes != b"."
-            && bytes != b".."
-            && let Some(child) = self.target.child(bytes)
-        {
-            if child.depth > DEEPEST {
-                return Err(Error::ListingTooLong);
-            }
-            self.children.push(Target::Directory(child));
-        }
-        Ok(true)
-    }
-}
-
-fn shows(target: &targets::Directory, options: &Options, name: &[u8]) -> bool {
-    match &target.pattern {
-        Some(pattern) => glob::matches(pattern, name),
-        None => options.shows(name),
-    }
-}
-
-impl ReadAhead {
-    fn push(&mut self, name: &CStr, kind: Option<Kind>, rank: i64) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name.to_bytes_with_nul());
-        self.order.push(Ahead { start, end: self.bytes.len() - 1, kind, rank });
-    }
-
-    fn sort(&mut self, reverse: bool) {
-        let bytes = &self.bytes;
-        let key = |ahead: &Ahead| (ahead.rank, &bytes[ahead.start..ahead.end]);
-        self.order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-        if reverse {
-            self.order.reverse();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ mod glob;
 mod lines;
 mod list_options;
 pub mod listing;
+mod locks;
 pub mod names;
+mod reading;
 mod targets;
 mod temporary;
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! New contents of a file that exists, while they are not whole yet: without a name where the system can, under a
-//! hidden one where it cannot.
+//! hidden one where it cannot; and how they become the contents of the old file.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{self, AtFlags, OFlag};
+use nix::fcntl::{self, AtFlags, FallocateFlags, OFlag};
 use nix::sys::stat::Mode;
 use nix::unistd::{self, UnlinkatFlags};
 
 use super::error::Error;
 use super::files::Files;
-use super::upload::close;
+use super::locks::lock;
 use crate::protocol::path::FtpPath;
+use crate::system::status;
 
 /// Hidden names that are tried.
 const HIDDEN_NAMES: u32 = 100;
@@ -143,4 +146,103 @@ fn nameless(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
 /// A name that no other process of this machine is likely to use now; that it is free is tested by creating it.
 fn hidden_name(number: u32) -> Vec<u8> {
     format!(".ftpd-{}-{number}.part", std::process::id()).into_bytes()
+}
+
+/// Gives the old file the contents of the spooled one. Room for them is reserved first.
+pub(super) fn copy_into(spooled: OwnedFd, old: &OwnedFd) -> Result<(), Error> {
+    still_there(old.as_fd())?;
+    lock(old.as_fd())?;
+    let mut spooled = File::from(spooled);
+    let size = i64::try_from(spooled.seek(SeekFrom::End(0))?).map_err(|_| Error::TooLarge)?;
+    if size > 0 {
+        match fcntl::fallocate(old, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
+            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    spooled.seek(SeekFrom::Start(0))?;
+    let mut target = File::from(old.try_clone()?);
+    target.seek(SeekFrom::Start(0))?;
+    std::io::copy(&mut spooled, &mut target)?;
+    unistd::ftruncate(&target, size)?;
+    // Each close(2) of a descriptor makes the file system tell what it could not write.
+    close(target.into())
+}
+
+/// A file without a name any more is of no use to anybody: it was removed or replaced meanwhile.
+pub(super) fn still_there(file: BorrowedFd<'_>) -> Result<(), Error> {
+    if status::status_of(file)?.links == 0 { Err(Error::Replaced) } else { Ok(()) }
+}
+
+/// close(2), with what it says: network file systems and quotas tell here what they could not write.
+pub(super) fn close(file: OwnedFd) -> Result<(), Error> {
+    match unistd::close(file) {
+        Ok(()) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scratch;
+    use super::*;
+
+    /// A directory with an old file, and a temporary one beside it of each kind there is.
+    fn each(with: impl Fn(&Scratch, BorrowedFd<'_>, OwnedFd, Temporary)) {
+        for kind in 0..3 {
+            let scratch = Scratch::new();
+            scratch.write("file", "old");
+            let directory = File::open(scratch.path()).unwrap();
+            let directory = directory.as_fd();
+            let (file, temporary) = match kind {
+                0 => Temporary::beside(&scratch.files("w"), directory).unwrap(),
+                1 => {
+                    let descriptors = Some(File::open("/proc/self/fd").unwrap().into());
+                    (unnamed(directory).unwrap(), Temporary { hidden: None, descriptors })
+                }
+                _ => Temporary::with_hidden_name(directory).unwrap(),
+            };
+            assert_eq!(unistd::write(&file, b"new"), Ok(3));
+            with(&scratch, directory, file, temporary);
+        }
+    }
+
+    #[test]
+    fn what_is_published_takes_the_place_of_the_old() {
+        each(|scratch, directory, file, mut temporary| {
+            temporary.publish(file, directory, b"file").unwrap();
+            assert_eq!(scratch.read("file"), b"new");
+            assert_eq!(scratch.names(), ["file"]);
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_published_leaves_nothing() {
+        each(|scratch, directory, file, mut temporary| {
+            scratch.make_directory("place/full");
+            assert!(temporary.publish(file, directory, b"place").is_err());
+            assert_eq!(scratch.names(), ["file", "place"]);
+        });
+    }
+
+    #[test]
+    fn what_is_removed_leaves_nothing() {
+        each(|scratch, directory, _file, temporary| {
+            temporary.remove(directory);
+            assert_eq!(scratch.names(), ["file"]);
+            assert_eq!(scratch.read("file"), b"old");
+        });
+    }
+
+    #[test]
+    fn the_old_file_becomes_as_long_as_the_new_contents() {
+        let scratch = Scratch::new();
+        scratch.write("file", "a rather long old text");
+        let directory = File::open(scratch.path()).unwrap();
+        let spooled = Temporary::anywhere(&scratch.files("w"), directory.as_fd()).unwrap();
+        unistd::write(&spooled, b"new").unwrap();
+        let old = File::options().write(true).open(scratch.path().join("file")).unwrap().into();
+        copy_into(spooled, &old).unwrap();
+        assert_eq!(scratch.read("file"), b"new");
+    }
 }

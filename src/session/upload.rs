@@ -5,19 +5,17 @@
 //! place. Where that would be noticed (another owner, more links, attributes) or cannot be, they are copied into
 //! the old file at the end. REST and APPE write in place, behind a lock.
 
-use std::fs::File;
-use std::io::{Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{self, FallocateFlags, FcntlArg, OFlag};
+use nix::fcntl::{self, OFlag};
 use nix::sys::stat::{self, Mode};
 use nix::unistd::{self, Gid, UnlinkatFlags, Whence};
 
 use super::authorize::Operation;
 use super::error::Error;
 use super::files::{self, Files};
-use super::temporary::Temporary;
+use super::locks::{lock, unlock};
+use super::temporary::{Temporary, close, copy_into, still_there};
 use crate::protocol::path::FtpPath;
 use crate::system::status::{self, Kind, Look, Status};
 
@@ -251,65 +249,6 @@ fn takes_owner(new: BorrowedFd<'_>, old: &Status) -> bool {
         && (status.gid == old.gid || unistd::fchown(new, None, Some(Gid::from_raw(old.gid))).is_ok())
 }
 
-/// A file without a name any more is of no use to anybody: it was removed or replaced meanwhile.
-fn still_there(file: BorrowedFd<'_>) -> Result<(), Error> {
-    if status::status_of(file)?.links == 0 { Err(Error::Replaced) } else { Ok(()) }
-}
-
-/// Gives the old file the contents of the spooled one. Room for them is reserved first.
-fn copy_into(spooled: OwnedFd, old: &OwnedFd) -> Result<(), Error> {
-    still_there(old.as_fd())?;
-    lock(old.as_fd())?;
-    let mut spooled = File::from(spooled);
-    let size = i64::try_from(spooled.seek(SeekFrom::End(0))?).map_err(|_| Error::TooLarge)?;
-    if size > 0 {
-        match fcntl::fallocate(old, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
-            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    spooled.seek(SeekFrom::Start(0))?;
-    let mut target = File::from(old.try_clone()?);
-    target.seek(SeekFrom::Start(0))?;
-    std::io::copy(&mut spooled, &mut target)?;
-    unistd::ftruncate(&target, size)?;
-    // Each close(2) of a descriptor makes the file system tell what it could not write.
-    close(target.into())
-}
-
-/// Takes the lock of a writer for this open file. Busy: somebody else has it.
-fn lock(file: BorrowedFd<'_>) -> Result<(), Error> {
-    match fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&lock_of(libc::F_WRLCK))) {
-        // A file system without locks is used without.
-        Ok(_) | Err(Errno::EINVAL | Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(()),
-        Err(Errno::EAGAIN | Errno::EACCES) => Err(Error::Busy),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-fn unlock(file: BorrowedFd<'_>) {
-    let _ = fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&lock_of(libc::F_UNLCK)));
-}
-
-/// The whole file, however long it becomes.
-fn lock_of(kind: libc::c_int) -> libc::flock {
-    libc::flock {
-        l_type: kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    }
-}
-
-/// close(2), with what it says: network file systems and quotas tell here what they could not write.
-pub(super) fn close(file: OwnedFd) -> Result<(), Error> {
-    match unistd::close(file) {
-        Ok(()) | Err(Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Scratch, path};
@@ -489,32 +428,6 @@ mod tests {
             assert_eq!(files.upload(&path("directory"), start).err(), Some(Error::IsADirectory));
             assert_eq!(files.upload(&path("none/file"), start).err(), Some(Error::NotFound));
             assert_eq!(files.upload(&path("/"), start).err(), Some(Error::IsADirectory));
-        }
-    }
-
-    #[test]
-    fn a_hidden_name_does_where_a_file_needs_one() {
-        let scratch = Scratch::new();
-        scratch.write("file", "old");
-        let files = scratch.files("w");
-        let directory: OwnedFd = File::open(scratch.path()).unwrap().into();
-        for finished in [false, true] {
-            let (file, temporary) = Temporary::with_hidden_name(directory.as_fd()).unwrap();
-            let mut upload = files.upload(&path("file"), Start::New).unwrap();
-            let Way::Replace { temporary: unnamed, .. } = &mut upload.way else {
-                panic!("it must be replaced")
-            };
-            *unnamed = temporary;
-            upload.file = Some(file);
-            write(&upload, b"new");
-            assert_eq!(scratch.names().len(), 2);
-            if finished {
-                upload.finish().unwrap()
-            } else {
-                upload.abandon()
-            }
-            assert_eq!(scratch.names(), ["file"]);
-            assert_eq!(scratch.read("file"), if finished { &b"new"[..] } else { b"old" });
         }
     }
 }
