@@ -114,3 +114,33 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.data.masquerade_address = None;
     assert_eq!(config, default);
 }
+
+/// All of the source but the configuration and the command line, which know every option without obeying any.
+fn source(directory: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("src/config") || path.ends_with("src/cli") {
+            continue;
+        }
+        if path.is_dir() {
+            source(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_option_is_used() {
+    let mut text = String::new();
+    source(Path::new(&repository("src")), &mut text);
+    let fields: BTreeSet<&str> = text
+        .split('.')
+        .filter_map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next())
+        .collect();
+    let unused: Vec<&str> = options()
+        .map(|option| option.key)
+        .filter(|key| !fields.contains(key.replace('-', "_").as_str()))
+        .collect();
+    assert!(unused.is_empty(), "nothing obeys {unused:?}");
+}

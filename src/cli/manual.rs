@@ -5,6 +5,7 @@ use clap::{Arg, CommandFactory};
 use super::Ftpd;
 use super::generate::{shown_value, wrap};
 use crate::config::{Letter, OptionDoc, SECTIONS};
+use crate::session::ENTRIES;
 
 /// Columns of the source of a manual page.
 const WIDTH: usize = 78;
@@ -43,7 +44,26 @@ pub fn command() -> String {
         }
         list.push_str(".El\n");
     }
-    include_str!("../../man/ftpd.8.in").replace("@SYNOPSIS@\n", &synopsis).replace("@COMMANDS@\n", &list)
+    include_str!("../../man/ftpd.8.in")
+        .replace("@SYNOPSIS@\n", &synopsis)
+        .replace("@COMMANDS@\n", &list)
+        .replace("@VERBS@\n", &verbs())
+}
+
+/// The commands of the protocol as items of a list.
+fn verbs() -> String {
+    let mut text = String::new();
+    for verb in ENTRIES {
+        let (usage, meaning) = verb.help.split_once(": ").unwrap_or((verb.name, verb.help));
+        let origin = match verb.rfc.starts_with(|letter: char| letter.is_ascii_digit()) {
+            true => format!("RFC {}", verb.rfc),
+            false => verb.rfc.to_string(),
+        };
+        let letter = verb.permission.map(|letter| format!("; letter {letter}")).unwrap_or_default();
+        let meaning = format!("{}{} ({origin}{letter}).", meaning[..1].to_uppercase(), &meaning[1..]);
+        text.push_str(&format!(".It Ic {}\n{}", quoted(usage), prose(&meaning)));
+    }
+    text
 }
 
 /// man/ftpd.toml.5.
