@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -70,7 +69,7 @@ fn tells_of_transfers_that_are_not_complete() {
     let mut data = client.passive();
     client.command("STOR file", 150);
     data.write_all(b"content").expect("data");
-    std::thread::sleep(Duration::from_millis(50));
+    server.wait_until_written(7);
     reset(data);
     client.expect(426);
     let line = server.wait_for_log("/file");

@@ -41,6 +41,7 @@ modules! {
     reload
     shutdown
     logging
+    systemd
     share
     clients
 }

@@ -126,6 +126,18 @@ impl Server {
         })
     }
 
+    /// Waits until a file that the session has open has this size: what was sent has been written.
+    pub fn wait_until_written(&self, size: u64) {
+        let session = self.process("session");
+        wait_until(&format!("{size} bytes are written"), || {
+            session.descriptors().into_iter().find(|(number, what)| {
+                let file = format!("/proc/{}/fd/{number}", session.pid);
+                what.starts_with('/')
+                    && fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() == size)
+            })
+        });
+    }
+
     pub fn parent_of(&self, process: &Process) -> Process {
         Process::read(process.parent()).expect("the parent of a process")
     }

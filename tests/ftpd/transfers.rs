@@ -349,30 +349,27 @@ fn a_full_disk_keeps_the_beginning_of_a_new_file() {
     assert!(!kept.is_empty() && noise(4 << 20).starts_with(&kept), "{} bytes are kept", kept.len());
 }
 
-/// Sends a part of a file, then breaks the connection.
-fn break_off(client: &mut Client, command: &str, part: &[u8]) {
+/// Sends a part of a file; breaks the connection when the server has written it and the file has this size.
+fn break_off(server: &Server, client: &mut Client, command: &str, part: &[u8], size: u64) {
     let mut data = client.passive();
     client.command(command, 150);
     data.write_all(part).expect("data");
-    // The server must have taken it: a reset overtakes what is still under way.
-    let taken = || nix::sys::socket::getsockopt(&data, nix::sys::socket::sockopt::SndBuf).is_ok();
-    assert!(taken());
-    std::thread::sleep(Duration::from_millis(100));
+    server.wait_until_written(size);
     reset(data);
     client.expect(426);
 }
 
 fn an_upload_that_breaks_off_keeps_the_old_file() {
-    let (world, _server, mut client) = alice("");
+    let (world, server, mut client) = alice("");
     world.give("alice", "file", "the old content");
-    break_off(&mut client, "STOR file", b"the new");
+    break_off(&server, &mut client, "STOR file", b"the new", 7);
     assert_eq!(stored("file"), b"the old content");
     client.command("PWD", 257);
 }
 
 fn an_upload_that_breaks_off_keeps_the_beginning_of_a_new_file() {
-    let (_world, _server, mut client) = alice("");
-    break_off(&mut client, "STOR file", b"the beginning");
+    let (_world, server, mut client) = alice("");
+    break_off(&server, &mut client, "STOR file", b"the beginning", 13);
     assert_eq!(stored("file"), b"the beginning");
     client.command("REST 13", 350);
     client.transmit("STOR file", b" and the end");
@@ -380,10 +377,10 @@ fn an_upload_that_breaks_off_keeps_the_beginning_of_a_new_file() {
 }
 
 fn a_resumed_upload_that_breaks_off_keeps_what_was_there() {
-    let (world, _server, mut client) = alice("");
+    let (world, server, mut client) = alice("");
     world.give("alice", "file", "0123");
     client.command("REST 4", 350);
-    break_off(&mut client, "STOR file", b"4567");
+    break_off(&server, &mut client, "STOR file", b"4567", 8);
     assert!(stored("file").starts_with(b"0123"), "{:?}", stored("file"));
 }
 
