@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::config::ProcessTitles;
 
+/// What talks to the service manager (sd_notify(3)), as long as the supervisor lives.
+const KEPT: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 static AREA: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
 
 /// Remembers where the kernel looks for the command line. Must run before the first title is set and after the
-/// environment was read for the last time: the environment is emptied, since titles may run into its memory.
+/// environment was read for the last time: it is emptied but for `KEPT`, since titles may run into its memory.
 pub fn claim() {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
     // Fields are counted behind the command name, which may hold spaces: arg_start is field 48, env_end 51.
@@ -20,10 +23,16 @@ pub fn claim() {
     else {
         return;
     };
-    let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
-    for name in names {
+    let variables: Vec<_> = std::env::vars_os().collect();
+    for (name, value) in variables {
         // SAFETY: no other thread exists that could read the environment.
-        unsafe { std::env::remove_var(name) };
+        unsafe {
+            std::env::remove_var(&name);
+            if KEPT.iter().any(|kept| name == *kept) {
+                // Copied to memory of its own.
+                std::env::set_var(name, value);
+            }
+        }
     }
     let end = if env_start == end { env_end } else { end };
     if start == 0 || end <= start {
