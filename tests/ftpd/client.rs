@@ -75,10 +75,11 @@ impl Client {
         client
     }
 
-    /// Connects and logs in with the usual password.
+    /// Connects, logs in with the usual password, and asks for files as they are: at first, they are text.
     pub fn logged_in(user: &str) -> Client {
         let mut client = Client::greeted();
         client.log_in(user);
+        client.command("TYPE I", 200);
         client
     }
 

@@ -440,6 +440,7 @@ fn log_in_anonymously() -> Client {
     let mut client = Client::greeted();
     client.command("USER anonymous", 331);
     client.command("PASS guest@example.org", 230);
+    client.command("TYPE I", 200);
     client
 }
 

@@ -38,6 +38,7 @@ fn client(user: &str, password: &str) -> Client {
     client.expect(220);
     client.command(&format!("USER {user}"), 331);
     client.command(&format!("PASS {password}"), 230);
+    client.command("TYPE I", 200);
     client
 }
 
@@ -108,7 +109,6 @@ fn has_no_outside() {
     symlink("../secret", "/home/alice/shared/relative").expect("link");
     symlink("/home", "/home/alice/shared/directory").expect("link");
     let mut client = anonymous();
-    client.command("TYPE I", 200);
     let names = ["absolute", "relative", "directory/alice/secret", "../secret", "/etc/passwd", "/proc/self/environ"];
     for name in names {
         client.command(&format!("SIZE {name}"), 550);

@@ -31,8 +31,7 @@ fn alice(settings: &str) -> (World, Server, Client) {
     let path = world.give("alice", "large", "");
     std::fs::File::options().write(true).open(path).and_then(|file| file.set_len(64 << 20)).expect("large file");
     let server = Server::start(&world, settings);
-    let mut client = Client::logged_in("alice");
-    client.command("TYPE I", 200);
+    let client = Client::logged_in("alice");
     (world, server, client)
 }
 

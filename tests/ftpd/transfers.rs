@@ -54,8 +54,7 @@ tests! {
 fn alice(settings: &str) -> (World, Server, Client) {
     let world = World::new();
     let server = Server::start(&world, settings);
-    let mut client = Client::logged_in("alice");
-    client.command("TYPE I", 200);
+    let client = Client::logged_in("alice");
     (world, server, client)
 }
 
@@ -315,8 +314,7 @@ fn in_a_small_home() -> (World, Server, Client) {
     let world = World::new();
     world.mount_small("/home/alice", "alice", 1 << 20);
     let server = Server::start(&world, "");
-    let mut client = Client::logged_in("alice");
-    client.command("TYPE I", 200);
+    let client = Client::logged_in("alice");
     (world, server, client)
 }
 
