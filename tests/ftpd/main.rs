@@ -31,6 +31,8 @@ macro_rules! modules {
 
 modules! {
     login
+    pam
+    virtual_users
     processes
     directories
     transfers

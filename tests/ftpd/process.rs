@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use nix::unistd::Pid;
@@ -77,6 +78,23 @@ impl Process {
             Some((number, fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned()))
         });
         entries.collect()
+    }
+
+    /// Everything in its memory that it may write.
+    pub fn memory(&self) -> Vec<u8> {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).expect("maps");
+        let memory = fs::File::open(format!("/proc/{}/mem", self.pid)).expect("memory");
+        let mut all = Vec::new();
+        for line in maps.lines().filter(|line| line.contains(" rw")) {
+            let range = line.split_once(' ').and_then(|(range, _)| range.split_once('-')).expect("a range");
+            let address = |text| u64::from_str_radix(text, 16).expect("an address");
+            let (from, to) = (address(range.0), address(range.1));
+            let mut part = vec![0; (to - from) as usize];
+            if memory.read_exact_at(&mut part, from).is_ok() {
+                all.append(&mut part);
+            }
+        }
+        all
     }
 
     pub fn is_there(&self) -> bool {
