@@ -21,23 +21,26 @@ pub const KEPT: &[Capability] = &[
     Capability::CAP_SETGID,        // to become the user
     Capability::CAP_SETUID,        // to become the user
     Capability::CAP_SYS_CHROOT,    // the jail, and the frontend's empty root
+    Capability::CAP_SYS_NICE,      // pam_limits: priorities above the default
     Capability::CAP_SYS_RESOURCE,  // pam_limits: hard limits above the supervisor's own
 ];
 
 /// Cuts every set of this process, and of all that will be forked from it, to `KEPT`. For the supervisor, before
-/// the first fork. Without root there is nothing to cut, except what systemd's AmbientCapabilities= gave.
+/// the first fork. Without CAP_SETPCAP the bounding set stays: then a service manager has chosen it, or there is no
+/// root whose helper programs could make use of it.
 pub fn trim_supervisor() -> Result<(), Failure> {
-    for capability in caps::all() {
-        let unwanted = !KEPT.contains(&capability);
-        // A kernel older than the list says no to what it does not know.
-        if unwanted && nix::unistd::geteuid().is_root() && in_bounding_set(capability) {
-            caps::drop(None, CapSet::Bounding, capability)
-                .map_err(|error| io::Error::other(error.to_string()))
-                .doing(|| format!("dropping {capability} from the bounding set"))?;
+    let now = read()?;
+    if now.effective & Capability::CAP_SETPCAP.bitmask() != 0 {
+        for capability in caps::all() {
+            // A kernel older than the list says no to what it does not know.
+            if !KEPT.contains(&capability) && in_bounding_set(capability) {
+                caps::drop(None, CapSet::Bounding, capability)
+                    .map_err(|error| io::Error::other(error.to_string()))
+                    .doing(|| format!("drop {capability} from the bounding set"))?;
+            }
         }
     }
     let kept = KEPT.iter().fold(0, |mask, capability| mask | capability.bitmask());
-    let now = read()?;
     write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
 }
 
@@ -53,7 +56,7 @@ pub(super) fn verify_empty() -> Result<(), Failure> {
     if now == Sets::default() {
         return Ok(());
     }
-    Err(Failure { doing: "dropping capabilities".into(), cause: io::Error::other(format!("left: {now:x?}")) })
+    Err(Failure { doing: "drop capabilities".into(), cause: io::Error::other(format!("left: {now:x?}")) })
 }
 
 fn in_bounding_set(capability: Capability) -> bool {

@@ -24,9 +24,9 @@ impl EmptyRoot {
 
     fn make_in(parent: &Path) -> Result<EmptyRoot, Failure> {
         let path = nix::unistd::mkdtemp(&parent.join("ftpd-empty-XXXXXX"))
-            .doing(|| format!("making an empty directory in {}", parent.display()))?;
+            .doing(|| format!("make an empty directory in {}", parent.display()))?;
         let directory = open_for_all(&path);
-        fs::remove_dir(&path).doing(|| format!("removing {}", path.display()))?;
+        fs::remove_dir(&path).doing(|| format!("remove {}", path.display()))?;
         Ok(EmptyRoot { directory: directory? })
     }
 }
@@ -42,7 +42,7 @@ fn open_for_all(path: &Path) -> Result<OwnedFd, Failure> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o555))
         .doing(|| format!("chmod {}", path.display()))?;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    open(path, flags, Mode::empty()).doing(|| format!("opening {}", path.display()))
+    open(path, flags, Mode::empty()).doing(|| format!("open {}", path.display()))
 }
 
 #[cfg(test)]

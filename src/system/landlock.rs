@@ -73,7 +73,7 @@ pub fn confine_frontend() -> Result<(), Failure> {
             .create()?;
         enforce(ruleset)
     };
-    nothing().map_err(io::Error::other).doing(|| "confining the frontend with Landlock".into())
+    nothing().map_err(io::Error::other).doing(|| "confine the frontend with Landlock".into())
 }
 
 /// Leaves a session what is beneath its root directory: the jail, or "/" where it sees the real file system. Nothing
@@ -92,7 +92,7 @@ pub fn confine_session(root: BorrowedFd<'_>, access: Access) -> Result<(), Failu
             .add_rule(PathBeneath::new(root, allowed(access)))?;
         enforce(ruleset)
     };
-    beneath().map_err(io::Error::other).doing(|| "confining the session with Landlock".into())
+    beneath().map_err(io::Error::other).doing(|| "confine the session with Landlock".into())
 }
 
 fn allowed(access: Access) -> BitFlags<AccessFs> {

@@ -83,18 +83,18 @@ pub fn drop_to(account: &Account, drop: &Drop<'_>) -> Result<Dropped, Failure> {
     if unistd::geteuid().is_root() {
         change_identity(account, drop.root)?;
     } else if drop.root.is_some() {
-        return Err(wrong("changing the root directory", "only root can"));
+        return Err(wrong("change the root directory", "only root can"));
     }
     // A directory that nobody chose is no place to be in; paths never start at it, but core(5) and fuser(1) do.
     unistd::chdir("/").doing(|| "chdir /".into())?;
     capabilities::empty()?;
-    prctl::set_no_new_privs().doing(|| "setting no_new_privs".into())?;
-    prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "setting the parent-death signal".into())?;
+    prctl::set_no_new_privs().doing(|| "set no_new_privs".into())?;
+    prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "set the parent-death signal".into())?;
     // The parent may have died before the signal was asked for.
     if unistd::getppid().as_raw() as u32 != drop.parent {
-        return Err(wrong("looking for the parent process", "it is gone"));
+        return Err(wrong("look for the parent process", "it is gone"));
     }
-    prctl::set_dumpable(false).doing(|| "becoming not dumpable".into())?;
+    prctl::set_dumpable(false).doing(|| "become not dumpable".into())?;
     verify(account)?;
     Ok(Dropped(()))
 }
@@ -125,7 +125,7 @@ pub fn new_session_keyring() -> Result<(), Failure> {
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0, 0, 0, 0) };
     match Errno::result(joined) {
         Ok(_) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES | Errno::EDQUOT) => Ok(()),
-        Err(error) => Err(error).doing(|| "joining a new session keyring".into()),
+        Err(error) => Err(error).doing(|| "join a new session keyring".into()),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn new_session_keyring() -> Result<(), Failure> {
 fn refuse_impossible(account: &Account) -> Result<(), Failure> {
     if account.uid == 0 || account.uid == u32::MAX || account.gid == u32::MAX {
         return Err(wrong(
-            "dropping privileges",
+            "drop privileges",
             &format!("uid {} with gid {} is not allowed", account.uid, account.gid),
         ));
     }
@@ -149,7 +149,7 @@ fn change_identity(account: &Account, root: Option<BorrowedFd<'_>>) -> Result<()
     if let Some(root) = root {
         // From here on files are seen with the eyes of the account, while CAP_SYS_CHROOT is still there.
         unistd::setfsuid(uid);
-        unistd::fchdir(root).doing(|| "entering the new root directory".into())?;
+        unistd::fchdir(root).doing(|| "enter the new root directory".into())?;
         unistd::chroot(".").doing(|| "chroot".into())?;
     }
     unistd::setresuid(uid, uid, uid).doing(|| format!("setresuid {uid}"))
@@ -161,22 +161,22 @@ fn verify(account: &Account) -> Result<(), Failure> {
     let gid = Gid::from_raw(account.gid);
     let users = unistd::getresuid().doing(|| "getresuid".into())?;
     if [users.real, users.effective, users.saved] != [uid; 3] {
-        return Err(wrong("dropping privileges", &format!("the uid is not {uid} everywhere: {users:?}")));
+        return Err(wrong("drop privileges", &format!("the uid is not {uid} everywhere: {users:?}")));
     }
     let groups = unistd::getresgid().doing(|| "getresgid".into())?;
     if [groups.real, groups.effective, groups.saved] != [gid; 3] {
-        return Err(wrong("dropping privileges", &format!("the gid is not {gid} everywhere: {groups:?}")));
+        return Err(wrong("drop privileges", &format!("the gid is not {gid} everywhere: {groups:?}")));
     }
     verify_groups(account)?;
     if unistd::setuid(Uid::from_raw(0)).is_ok() || unistd::seteuid(Uid::from_raw(0)).is_ok() {
-        return Err(wrong("dropping privileges", "root could be regained"));
+        return Err(wrong("drop privileges", "root could be regained"));
     }
     capabilities::verify_empty()?;
-    if !prctl::get_no_new_privs().doing(|| "asking for no_new_privs".into())? {
-        return Err(wrong("dropping privileges", "no_new_privs is not set"));
+    if !prctl::get_no_new_privs().doing(|| "ask for no_new_privs".into())? {
+        return Err(wrong("drop privileges", "no_new_privs is not set"));
     }
-    if prctl::get_dumpable().doing(|| "asking whether dumpable".into())? {
-        return Err(wrong("dropping privileges", "the process is still dumpable"));
+    if prctl::get_dumpable().doing(|| "ask whether the process is dumpable".into())? {
+        return Err(wrong("drop privileges", "the process is still dumpable"));
     }
     Ok(())
 }
@@ -198,7 +198,7 @@ fn verify_groups(account: &Account) -> Result<(), Failure> {
     if found == expected {
         return Ok(());
     }
-    Err(wrong("dropping privileges", &format!("the groups are {found:?} instead of {expected:?}")))
+    Err(wrong("drop privileges", &format!("the groups are {found:?} instead of {expected:?}")))
 }
 
 fn wrong(doing: &str, what: &str) -> Failure {

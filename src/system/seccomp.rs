@@ -52,7 +52,7 @@ impl Filters {
 }
 
 fn load(program: &BpfProgram) -> Result<(), Failure> {
-    seccompiler::apply_filter(program).map_err(io::Error::other).doing(|| "loading the seccomp filter".into())
+    seccompiler::apply_filter(program).map_err(io::Error::other).doing(|| "load the seccomp filter".into())
 }
 
 fn frontend() -> Table {
