@@ -20,3 +20,17 @@ pub fn offset_at(seconds: i64) -> i64 {
     // SAFETY: localtime_r has filled it, and zeros are a valid value of every field anyway.
     unsafe { local.assume_init() }.tm_gmtoff
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_place_on_earth_is_further_ahead_than_a_day() {
+        load();
+        for seconds in [-86_400, 0, 1_700_000_000, 4_000_000_000] {
+            assert!(offset_at(seconds).abs() <= 86_400);
+            assert_eq!(offset_at(seconds) % 60, 0);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::system::empty_root::EmptyRoot;
 use crate::system::privileges::Account;
 use crate::system::process::DescriptorLimit;
 use crate::system::seccomp::Filters;
-use crate::system::{Doing, Failure, accounts};
+use crate::system::{Doing, Failure, accounts, time_zone};
 
 /// Ready-made parts: what can be prepared before a client comes is not done while he waits.
 pub struct Inheritance {
@@ -25,8 +25,9 @@ pub struct Inheritance {
 const NOBODY: &str = "nobody";
 
 impl Inheritance {
-    /// Compiles filters, finds the frontend's account, makes its empty root.
+    /// Compiles filters, finds the frontend's account, makes its empty root, reads the time zone for listings.
     pub fn prepare(config: Config, descriptors: DescriptorLimit) -> Result<Inheritance, Failure> {
+        time_zone::load();
         let frontend_account = frontend_account(&config)?;
         Ok(Inheritance {
             filters: Filters::compile(),
