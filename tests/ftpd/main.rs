@@ -34,6 +34,7 @@ modules! {
     pam
     virtual_users
     processes
+    confinement
     directories
     transfers
     listings
