@@ -6,10 +6,146 @@
 //! *Never*      imports `protocol`, speaks to NSS or PAM, reads a key or a password file.
 //! *Ends when*  it is told to (TERM, INT) and every connection is gone or the grace has passed.
 
+mod clients;
 mod limits;
 mod listen;
+mod orders;
 mod pool;
-mod run;
+mod turns;
 
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use sd_notify::NotifyState;
+
+use crate::config::{Config, ConfigSource};
+use crate::log;
+use crate::system::process::DescriptorLimit;
+use crate::system::signals::Signals;
+use crate::system::{Doing, Failure, capabilities, title};
+use crate::worker::Inheritance;
+use limits::Counts;
+use listen::Listener;
 pub use pool::Newborn;
-pub use run::run;
+use pool::{Pool, SlotId};
+
+/// Tokens of the epoll set; those of slots have a bit of their own (pool.rs).
+const SIGNALS_TOKEN: u64 = 0;
+const FIRST_LISTENER_TOKEN: u64 = 1;
+
+/// How far stopping has come.
+enum Phase {
+    Serving,
+    /// Running transfers may finish until then.
+    Draining {
+        until: Instant,
+    },
+    /// Everybody was told to end; who has not by then is killed.
+    Ending {
+        until: Instant,
+    },
+}
+
+struct Supervisor {
+    source: ConfigSource,
+    descriptors: DescriptorLimit,
+    inheritance: Rc<Inheritance>,
+    epoll: Epoll,
+    signals: Signals,
+    listeners: Vec<Listener>,
+    /// The sockets came from the service manager: they stay as they are at a reload.
+    activated: bool,
+    accepting: bool,
+    rest_until: Option<Instant>,
+    counts: Counts,
+    pool: Pool,
+    /// Who was accepted and may not be logged in yet, in the order of their deadlines.
+    logins: VecDeque<(Instant, SlotId)>,
+    phase: Phase,
+    last_id: u64,
+    served: u64,
+    refused: u64,
+    unlogged_refusals: u64,
+    refusal_logged: Option<Instant>,
+    /// Kept in reserve, so that a client can be told 421 when descriptors have run out.
+    reserve: Option<OwnedFd>,
+}
+
+/// Serves until told to stop. Errors at the start are told on standard error, and the exit status is 1.
+pub fn run(config: Config, source: ConfigSource) -> ExitCode {
+    match start(config, source) {
+        Ok(mut supervisor) => supervisor.serve(),
+        Err(failure) => {
+            log::error(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
+    open_log(&config)?;
+    let descriptors = DescriptorLimit::raise(descriptors_for(config.listen.max_sessions.get()))?;
+    let mut listeners = listen::inherited()?;
+    let activated = !listeners.is_empty();
+    if !activated {
+        listeners = listen::bind(&config.listen.addresses, &mut Vec::new())?;
+    }
+    capabilities::trim_supervisor()?;
+    // From here on the environment is empty but for what talks to the service manager.
+    title::claim();
+    title::set("ftpd: supervisor");
+    let signals = Signals::watch()?;
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(|| "make an epoll set".into())?;
+    epoll
+        .add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS_TOKEN))
+        .doing(|| "watch signals".into())?;
+    let inheritance = Rc::new(Inheritance::prepare(config, descriptors)?);
+    let mut supervisor = Supervisor {
+        source,
+        descriptors,
+        inheritance,
+        epoll,
+        signals,
+        listeners,
+        activated,
+        accepting: false,
+        rest_until: None,
+        counts: Counts::default(),
+        pool: Pool::new(),
+        logins: VecDeque::new(),
+        phase: Phase::Serving,
+        last_id: 0,
+        served: 0,
+        refused: 0,
+        unlogged_refusals: 0,
+        refusal_logged: None,
+        reserve: clients::reserve(),
+    };
+    supervisor.set_accepting(true)?;
+    for listener in &supervisor.listeners {
+        log::notice(format_args!("listening on {}", listener.address));
+    }
+    log::info(format_args!("Landlock protection of sessions: {}", landlock::offered()));
+    let addresses: Vec<_> = supervisor.listeners.iter().map(|listener| listener.address).collect();
+    supervisor.source.announce(&addresses);
+    notify(&[NotifyState::Ready]);
+    Ok(supervisor)
+}
+
+/// A link, a life pipe and the pidfds of two children for each session, of spare workers too; and some of our own.
+fn descriptors_for(max_sessions: u32) -> u64 {
+    (u64::from(max_sessions) + 256) * 5 + 64
+}
+
+fn open_log(config: &Config) -> Result<(), Failure> {
+    log::open(&config.log.to, config.log.level).doing(|| format!("open the log {}", config.log.to))
+}
+
+/// The service manager may be absent; nothing depends on it.
+fn notify(states: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(states);
+}

@@ -1,0 +1,143 @@
+//! Clients who come: accepted, counted, and handed to a worker or refused.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+
+use super::limits::{AddressKey, Caps, Refusal};
+use super::pool::Serving;
+use super::{FIRST_LISTENER_TOKEN, Supervisor};
+use crate::ipc::messages::ToWorker;
+use crate::log;
+use crate::system::{Doing, Failure, socket};
+
+/// Clients accepted from one listener in one turn.
+const ACCEPTS_A_TURN: usize = 64;
+
+/// How long accepting rests when the system has no descriptors or memory for another client.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// The frontend and the worker end a login that takes too long; this much later the supervisor ends the worker.
+const LOGIN_OVERTIME: Duration = Duration::from_secs(5);
+
+/// Between two lines of the log about refused clients.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    pub(super) fn accept_from(&mut self, index: usize) {
+        for _ in 0..ACCEPTS_A_TURN {
+            let Some(listener) = self.listeners.get(index) else { return };
+            match socket::accept(listener.as_fd()) {
+                Ok(client) => self.welcome(index, client),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_exhaustion(&error) => {
+                    log::error(format_args!("accept: {error}"));
+                    self.turn_one_away(index);
+                    if self.set_accepting(false).is_ok() {
+                        self.rest_until = Some(Instant::now() + ACCEPT_REST);
+                    }
+                    return;
+                }
+                // Errors of this one client (he is gone already): accept(2).
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Out of descriptors: gives up the one in reserve to tell a client so.
+    pub(super) fn turn_one_away(&mut self, index: usize) {
+        self.reserve = None;
+        if let Some(listener) = self.listeners.get(index)
+            && let Ok(client) = socket::accept(listener.as_fd())
+        {
+            socket::refuse(client.as_fd(), Refusal::Full.reply());
+            self.refused += 1;
+        }
+        self.reserve = reserve();
+    }
+
+    pub(super) fn welcome(&mut self, listener: usize, client: OwnedFd) {
+        let (Ok(peer), Ok(local)) =
+            (socket::peer_address(client.as_fd()), socket::local_address(client.as_fd()))
+        else {
+            return; // He is gone already.
+        };
+        let config = &self.inheritance.config;
+        let caps = Caps {
+            sessions: config.listen.max_sessions.get() as usize,
+            per_address: config.listen.max_sessions_per_address.get() as usize,
+        };
+        let address = AddressKey::from(peer.ip());
+        if let Err(refusal) = self.counts.admit(address, caps) {
+            socket::refuse(client.as_fd(), refusal.reply());
+            self.refused += 1;
+            self.log_refusal(peer, refusal);
+            return;
+        }
+        let login_timeout = config.login.login_timeout.duration();
+        self.last_id += 1;
+        let id = self.last_id;
+        let message = ToWorker::Serve { id, peer, local, listener: listener as u16 };
+        let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
+        let mut serving = Serving { peer, address, user: None };
+        loop {
+            match self.pool.serve(serving, &message, client.as_fd()) {
+                Ok(slot) => {
+                    self.served += 1;
+                    self.logins.push_back((deadline, slot));
+                    return;
+                }
+                Err(back) => serving = back,
+            }
+            // Clients came faster than workers were made: this one waits for his to be forked.
+            if !self.fork_worker() {
+                socket::refuse(client.as_fd(), Refusal::Full.reply());
+                self.counts.release(address, None);
+                self.refused += 1;
+                return;
+            }
+        }
+    }
+
+    /// A flood of clients is no flood of lines: one a second tells of one of them and counts the others.
+    pub(super) fn log_refusal(&mut self, peer: SocketAddr, refusal: Refusal) {
+        let now = Instant::now();
+        self.unlogged_refusals += 1;
+        if self.refusal_logged.is_some_and(|last| now < last + REFUSAL_LOG_INTERVAL) {
+            return;
+        }
+        self.refusal_logged = Some(now);
+        let others = std::mem::take(&mut self.unlogged_refusals) - 1;
+        log::notice(format_args!("{peer} refused: {refusal} ({others} others since the last such line)"));
+    }
+
+    pub(super) fn set_accepting(&mut self, accepting: bool) -> Result<(), Failure> {
+        if self.accepting == accepting {
+            return Ok(());
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if accepting {
+                let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST_LISTENER_TOKEN + index as u64);
+                self.epoll.add(listener, event).doing(|| format!("watch {}", listener.address))?;
+            } else {
+                let _ = self.epoll.delete(listener);
+            }
+        }
+        self.accepting = accepting;
+        Ok(())
+    }
+}
+
+/// A descriptor to give up when there are no others.
+pub(super) fn reserve() -> Option<OwnedFd> {
+    std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    error.raw_os_error().is_some_and(|raw| exhausted.contains(&Errno::from_raw(raw)))
+}

@@ -1,0 +1,108 @@
+//! What the administrator orders, by signals: how things are, a new configuration, the end.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+
+use super::{Phase, Supervisor, listen, notify, open_log};
+use crate::ipc::messages::ToWorker;
+use crate::log;
+use crate::worker::Inheritance;
+
+/// Between telling everybody to end and ending them.
+pub(super) const LAST_WARNING: Duration = Duration::from_secs(5);
+
+impl Supervisor {
+    pub(super) fn obey_signals(&mut self) {
+        let asked = self.signals.take();
+        if asked.status {
+            self.log_status();
+        }
+        if asked.reload && matches!(self.phase, Phase::Serving) {
+            self.reload();
+        }
+        for _ in 0..asked.stop {
+            self.stop();
+        }
+    }
+
+    pub(super) fn log_status(&self) {
+        let totals = self.counts.totals();
+        log::notice(format_args!(
+            "status: {} sessions of {} addresses, {} logged in, {} users, {} spare workers, {} served, {} refused",
+            totals.sessions,
+            totals.addresses,
+            totals.logged_in,
+            totals.users,
+            self.pool.spare(),
+            self.served,
+            self.refused
+        ));
+    }
+
+    /// Reads the configuration anew. What is wrong with it is logged, and the old one stays.
+    pub(super) fn reload(&mut self) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[NotifyState::Reloading, now]);
+        }
+        match self.adopt_new_configuration() {
+            Ok(()) => log::notice("configuration reloaded"),
+            Err(reason) => {
+                log::error(format_args!("configuration not reloaded, the old one stays: {reason}"))
+            }
+        }
+        notify(&[NotifyState::Ready]);
+    }
+
+    pub(super) fn adopt_new_configuration(&mut self) -> Result<(), String> {
+        let config = self.source.load().map_err(|error| error.to_string())?;
+        let addresses = config.listen.addresses.clone();
+        let inheritance =
+            Inheritance::prepare(config, self.descriptors).map_err(|failure| failure.to_string())?;
+        open_log(&inheritance.config).map_err(|failure| failure.to_string())?;
+        if !self.activated {
+            let _ = self.set_accepting(false);
+            let bound = listen::bind(&addresses, &mut self.listeners).map_err(|failure| failure.to_string());
+            let bound = bound.map(|listeners| self.listeners = listeners);
+            self.set_accepting(true).map_err(|failure| failure.to_string())?;
+            bound?;
+        }
+        self.inheritance = Rc::new(inheritance);
+        self.pool.retire_spare(&self.epoll);
+        Ok(())
+    }
+
+    /// Asked once: drain. Asked again: end at once.
+    pub(super) fn stop(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Serving => {
+                let grace = self.inheritance.config.server.shutdown_grace.duration();
+                log::notice(format_args!("stopping; transfers may finish for {} s", grace.as_secs()));
+                notify(&[NotifyState::Stopping]);
+                let _ = self.set_accepting(false);
+                self.listeners.clear();
+                self.rest_until = None;
+                self.pool.retire_spare(&self.epoll);
+                self.phase = Phase::Draining { until: now + grace };
+                self.tell_all(&ToWorker::Finish);
+            }
+            Phase::Draining { .. } => self.end_all(now),
+            Phase::Ending { .. } => self.pool.slots_mut().for_each(|slot| slot.kill()),
+        }
+    }
+
+    pub(super) fn end_all(&mut self, now: Instant) {
+        log::notice("ending all sessions");
+        self.phase = Phase::Ending { until: now + LAST_WARNING };
+        self.tell_all(&ToWorker::End);
+    }
+
+    pub(super) fn tell_all(&mut self, message: &ToWorker) {
+        for slot in self.pool.slots_mut() {
+            // A worker that cannot be told is dead or dying.
+            let _ = slot.link().send(message);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The loop of the supervisor: one epoll set, one turn after the other.
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+use nix::sys::wait::WaitStatus;
+use sd_notify::NotifyState;
+
+use super::orders::LAST_WARNING;
+use super::pool::{Part, SlotId};
+use super::{FIRST_LISTENER_TOKEN, Phase, SIGNALS_TOKEN, Supervisor, notify};
+use crate::exit::Exit;
+use crate::ipc::messages::{ToSupervisor, ToWorker};
+use crate::log;
+use crate::worker;
+
+impl Supervisor {
+    pub(super) fn serve(&mut self) -> ExitCode {
+        let mut events = [EpollEvent::empty(); 256];
+        let watchdog = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        let mut fed = Instant::now();
+        loop {
+            let forked_all = self.keep_spare_workers();
+            let now = Instant::now();
+            if let Some(every) = watchdog
+                && now >= fed + every
+            {
+                notify(&[NotifyState::Watchdog]);
+                fed = now;
+            }
+            let mut wake = self.next_deadline();
+            if let Some(every) = watchdog {
+                wake = Some(wake.map_or(fed + every, |wake| wake.min(fed + every)));
+            }
+            let timeout = if forked_all { timeout_until(wake, now) } else { EpollTimeout::ZERO };
+            let count = match self.epoll.wait(&mut events, timeout) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(error) => {
+                    log::error(format_args!("epoll_wait: {error}"));
+                    return ExitCode::FAILURE;
+                }
+            };
+            for event in &events[..count] {
+                match SlotId::of_token(event.data()) {
+                    Some((id, Part::Link)) => self.hear(id),
+                    Some((id, Part::Life)) => self.bury(id),
+                    None if event.data() == SIGNALS_TOKEN => self.obey_signals(),
+                    None => self.accept_from((event.data() - FIRST_LISTENER_TOKEN) as usize),
+                }
+            }
+            self.look_at_the_clock();
+            if !matches!(self.phase, Phase::Serving) && self.pool.occupied() == 0 {
+                log::notice("stopped");
+                return ExitCode::SUCCESS;
+            }
+        }
+    }
+
+    /// Forks spare workers ahead of clients, some in each turn. True when there are enough, or none may be forked now.
+    pub(super) fn keep_spare_workers(&mut self) -> bool {
+        if !matches!(self.phase, Phase::Serving) {
+            return true;
+        }
+        let spare_workers = self.inheritance.config.listen.spare_workers.get() as usize;
+        for _ in 0..self.pool.wanted(spare_workers, Instant::now()) {
+            if !self.fork_worker() {
+                return true;
+            }
+        }
+        self.pool.spare() >= spare_workers || self.pool.not_before().is_some()
+    }
+
+    pub(super) fn fork_worker(&mut self) -> bool {
+        let inheritance = Rc::clone(&self.inheritance);
+        match self.pool.spawn(&self.epoll, |newborn| worker::run(newborn, &inheritance)) {
+            Ok(_) => true,
+            Err(failure) => {
+                log::error(&failure);
+                false
+            }
+        }
+    }
+
+    /// A worker has something to say, or is dead.
+    pub(super) fn hear(&mut self, id: SlotId) {
+        let Some(slot) = self.pool.get_mut(id) else { return };
+        let (message, descriptor) = match slot.link().receive() {
+            Ok(Some(received)) => received,
+            Ok(None) => {
+                slot.end_children();
+                let _ = self.epoll.delete(slot.link());
+                return;
+            }
+            Err(error) => {
+                log::error(format_args!("worker {}: {error}", slot.pid()));
+                slot.kill();
+                let _ = self.epoll.delete(slot.link());
+                return;
+            }
+        };
+        match message {
+            ToSupervisor::Child => {
+                if let Some(pidfd) = descriptor {
+                    slot.add_child(pidfd);
+                }
+            }
+            ToSupervisor::MayLogIn { user } => {
+                let admitted = matches!(self.phase, Phase::Serving) && slot.serving.is_some();
+                if slot.link().send(&ToWorker::Admitted(admitted)).is_err() || !admitted {
+                    return;
+                }
+                if let Some(serving) = slot.serving.as_mut() {
+                    // A worker asks once a session; asked twice, the first answer stays counted.
+                    if serving.user.is_none() {
+                        self.counts.log_in(&user);
+                        serving.user = Some(user);
+                    }
+                }
+            }
+            ToSupervisor::NotLoggedIn => {
+                if let Some(serving) = slot.serving.as_mut()
+                    && let Some(user) = serving.user.take()
+                {
+                    self.counts.log_out(&user);
+                }
+            }
+        }
+    }
+
+    pub(super) fn bury(&mut self, id: SlotId) {
+        let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
+        if let Some(serving) = &buried.serving {
+            self.counts.release(serving.address, serving.user.as_deref());
+        }
+        let whom = match &buried.serving {
+            Some(serving) => format!("worker {} of {}", buried.pid, serving.peer),
+            None => format!("spare worker {}", buried.pid),
+        };
+        match buried.status {
+            WaitStatus::Exited(_, status) if status == Exit::Served as i32 => {}
+            WaitStatus::Exited(_, status) if status == Exit::PeerGone as i32 => {
+                log::debug(format_args!("{whom} ended: the process at the other end of a link was gone"));
+            }
+            WaitStatus::Exited(_, status) => log::error(format_args!("{whom} failed with status {status}")),
+            WaitStatus::Signaled(_, signal, _) => log::warning(format_args!("{whom} was killed by {signal}")),
+            other => log::error(format_args!("{whom}: {other:?}")),
+        }
+    }
+
+    pub(super) fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Draining { until } if now >= until => self.end_all(now),
+            Phase::Ending { until } if now >= until => {
+                self.pool.slots_mut().for_each(|slot| slot.kill());
+                self.phase = Phase::Ending { until: now + LAST_WARNING };
+            }
+            Phase::Draining { .. } | Phase::Ending { .. } => {}
+        }
+        if self.rest_until.is_some_and(|until| now >= until) {
+            self.rest_until = None;
+            if let Err(failure) = self.set_accepting(true) {
+                log::error(&failure);
+            }
+        }
+        while let Some((_, slot)) = self.logins.pop_front_if(|(deadline, _)| now >= *deadline) {
+            let Some(slot) = self.pool.get_mut(slot) else { continue };
+            if let Some(serving) = slot.serving.as_ref().filter(|serving| serving.user.is_none()) {
+                log::warning(format_args!(
+                    "{} did not log in; its worker does not answer and is ended",
+                    serving.peer
+                ));
+                slot.kill();
+            }
+        }
+    }
+
+    /// When the clock must be looked at, if nothing happens before.
+    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
+        let stopping = match self.phase {
+            Phase::Serving => None,
+            Phase::Draining { until } | Phase::Ending { until } => Some(until),
+        };
+        let pool = &mut self.pool;
+        let mut is_over = |login: &mut (Instant, SlotId)| {
+            pool.get_mut(login.1)
+                .is_none_or(|slot| slot.serving.as_ref().is_none_or(|one| one.user.is_some()))
+        };
+        while self.logins.pop_front_if(&mut is_over).is_some() {}
+        let login = self.logins.front().map(|(deadline, _)| *deadline);
+        let spare = if matches!(self.phase, Phase::Serving) { self.pool.not_before() } else { None };
+        [stopping, login, spare, self.rest_until].into_iter().flatten().min()
+    }
+}
+
+/// Rounded up, so that the loop does not turn in vain before a deadline.
+fn timeout_until(deadline: Option<Instant>, now: Instant) -> EpollTimeout {
+    let Some(deadline) = deadline else { return EpollTimeout::NONE };
+    let left = deadline.saturating_duration_since(now) + Duration::from_micros(999);
+    EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
+}
