@@ -1,8 +1,10 @@
 //! The listeners: bound from the configuration, or taken from the service manager.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::log;
 use crate::system::{Doing, Failure, socket};
 
 /// A listening socket and where it listens.
@@ -22,7 +24,7 @@ impl AsFd for Listener {
 pub fn bind(addresses: &[SocketAddr], present: &mut Vec<Listener>) -> Result<Vec<Listener>, Failure> {
     let mut fresh = Vec::new();
     for address in addresses.iter().filter(|address| !present.iter().any(|one| one.address == **address)) {
-        let socket = socket::listen_on(*address, is_dual_stack(*address, addresses))
+        let socket = listen_on(*address, is_dual_stack(*address, addresses))
             .doing(|| format!("listen on {address}"))?;
         fresh.push(Listener { address: *address, socket });
     }
@@ -32,10 +34,26 @@ pub fn bind(addresses: &[SocketAddr], present: &mut Vec<Listener>) -> Result<Vec
     Ok(kept)
 }
 
+/// A machine without IPv6 has no `[::]`; what is meant there is every address that it has.
+fn listen_on(address: SocketAddr, dual_stack: bool) -> io::Result<OwnedFd> {
+    match socket::listen_on(address, dual_stack) {
+        Err(error) if dual_stack && is_without_ipv6(&error) => {
+            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+            log::warning(format_args!("this machine has no IPv6: listening on {address}"));
+            socket::listen_on(address, false)
+        }
+        bound => bound,
+    }
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+}
+
 /// `[::]:21` takes IPv4 clients too, unless `0.0.0.0:21` is listened on beside it.
 fn is_dual_stack(address: SocketAddr, addresses: &[SocketAddr]) -> bool {
     let beside = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-    address.ip().is_unspecified() && !addresses.contains(&beside)
+    address.is_ipv6() && address.ip().is_unspecified() && !addresses.contains(&beside)
 }
 
 /// The sockets of the service manager, if it passed any (sd_listen_fds(3)).

@@ -26,7 +26,7 @@ use crate::config::{Config, ConfigSource};
 use crate::log;
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
-use crate::system::{Doing, Failure, capabilities, title};
+use crate::system::{Doing, Failure, capabilities, landlock, title};
 use crate::worker::Inheritance;
 use limits::Counts;
 use listen::Listener;

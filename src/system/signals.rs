@@ -39,7 +39,7 @@ impl Signals {
         for (signal, count) in WATCHED.into_iter().zip(&counts) {
             let count = Arc::clone(count);
             // SAFETY: the action is one atomic addition, which is async-signal-safe.
-            unsafe { register(signal, move || drop(count.fetch_add(1, Ordering::Relaxed))) }
+            unsafe { register(signal, move || _ = count.fetch_add(1, Ordering::Relaxed)) }
                 .doing(|| format!("watch signal {signal}"))?;
             let waker = waker.try_clone().doing(|| "make the signal pipe".into())?;
             pipe::register(signal, waker).doing(|| format!("watch signal {signal}"))?;

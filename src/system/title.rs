@@ -1,9 +1,6 @@
 //! What `ps` shows of a process: the memory that held the command line is written anew (proc(5), cmdline).
 
-use std::fmt::Display;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-
-use crate::config::ProcessTitles;
 
 /// What talks to the service manager (sd_notify(3)), as long as the supervisor lives.
 const KEPT: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
@@ -40,16 +37,6 @@ pub fn claim() {
     }
     AREA.store(start as *mut u8, Ordering::Relaxed);
     LENGTH.store(end - start, Ordering::Relaxed);
-}
-
-/// Shows the role of this process, with details only where the configuration lets every local user read them.
-pub fn set_role(role: &str, titles: ProcessTitles, details: impl Display) {
-    match titles {
-        ProcessTitles::Role => set(&format!("ftpd: {role}")),
-        ProcessTitles::Full => {
-            set(&format!("ftpd: {role} {}", crate::log::escaped(details.to_string().as_bytes())))
-        }
-    }
 }
 
 /// Shows this title. Cut where there is no room; without `claim` nothing happens.

@@ -53,9 +53,7 @@ fn frontend_account(config: &Config) -> Result<Account, Failure> {
     if let Some(account) = accounts::by_name(wanted) {
         return Ok(account);
     }
-    log::warning(format_args!(
-        "there is no account {wanted}; {NOBODY} speaks with clients before they log in"
-    ));
+    log::warning(format_args!("there is no account {wanted}: the frontends run as the account {NOBODY}"));
     accounts::by_name(NOBODY).ok_or_else(|| Failure {
         doing: format!("find the account {wanted} or {NOBODY} for the frontends"),
         cause: std::io::ErrorKind::NotFound.into(),

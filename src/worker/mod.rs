@@ -25,6 +25,7 @@ use std::os::fd::OwnedFd;
 
 use nix::unistd::Pid;
 
+use crate::config::ProcessTitles;
 use crate::exit::Exit;
 use crate::ipc::messages::{SupervisorLink, ToWorker};
 use crate::log;
@@ -66,14 +67,20 @@ pub fn run(newborn: Newborn, inheritance: &Inheritance) -> ! {
 impl Worker<'_> {
     /// What `ps` shows of this process, or of a child before it becomes somebody else.
     fn show(&self, role: &str, details: impl std::fmt::Display) {
-        title::set_role(role, self.inheritance.config.server.process_titles, details);
+        match self.inheritance.config.server.process_titles {
+            ProcessTitles::Role => title::set(&format!("ftpd: {role}")),
+            ProcessTitles::Full => {
+                let details = details.to_string();
+                title::set(&format!("ftpd: {role} {}", log::escaped(details.as_bytes())));
+            }
+        }
     }
 
     fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
             Ok(Some((ToWorker::Serve { id, peer, local, listener: _ }, Some(control)))) => {
                 self.show("worker", peer.ip());
-                log::set_prefix(peer.to_string());
+                log::set_prefix(format!("#{id} {peer}"));
                 self.serve(Client { id, peer, local, control }, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.

@@ -217,7 +217,12 @@ impl Worker<'_> {
         }
         // A frontend that is gone already took nothing along: the client's bytes are in his socket.
         let _ = dialogue.frontend.send(&ToFrontend::Granted);
-        log::set_prefix(format!("{}-[{}]", client.peer, log::escaped(login.name().as_bytes())));
+        log::set_prefix(format!(
+            "#{} {}-[{}]",
+            client.id,
+            client.peer,
+            log::escaped(login.name().as_bytes())
+        ));
         self.show("worker", format_args!("{} {}", login.name(), client.peer.ip()));
         let name = quoted(login.name().as_bytes());
         log::notice(format_args!("USER {name} logged in (uid {}).", login.account().uid));
