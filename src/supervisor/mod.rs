@@ -30,7 +30,6 @@ use crate::system::{Doing, Failure, capabilities, landlock, title};
 use crate::worker::Inheritance;
 use limits::Counts;
 use listen::Listener;
-pub use pool::Newborn;
 use pool::{Pool, SlotId};
 
 /// Tokens of the epoll set; those of slots have a bit of their own (pool.rs).

@@ -4,7 +4,7 @@
 //! a slot, so a slot is freed once, whoever of them died first and however.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -15,9 +15,10 @@ use nix::unistd::{Pid, pipe2};
 
 use super::limits::AddressKey;
 use crate::ipc::link::Link;
-use crate::ipc::messages::{SupervisorLink, ToWorker, WorkerLink};
+use crate::ipc::messages::{ToWorker, WorkerLink};
 use crate::system::process::{Forked, fork, reap, signal};
 use crate::system::{Doing, Failure};
+use crate::worker::Newborn;
 
 /// Not more spare workers than this are forked in one turn of the loop, so that clients who are there are served first.
 const LARGEST_BATCH: usize = 32;
@@ -81,13 +82,6 @@ pub struct Slot {
     /// None: spare.
     pub serving: Option<Serving>,
     retired: bool,
-}
-
-/// What a new worker takes with it, beside the memory it inherits.
-pub struct Newborn {
-    pub link: SupervisorLink,
-    pub life: OwnedFd,
-    pub supervisor: Pid,
 }
 
 /// A slot that has become free.
@@ -269,12 +263,5 @@ impl Slot {
     pub fn kill(&self) {
         let _ = nix::sys::signal::kill(self.pid, Signal::SIGKILL);
         self.end_children();
-    }
-}
-
-/// The descriptors that a worker keeps, of those its birth gave it.
-impl Newborn {
-    pub fn descriptors(&self) -> [i32; 2] {
-        [self.link.as_fd().as_raw_fd(), self.life.as_raw_fd()]
     }
 }

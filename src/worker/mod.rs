@@ -21,7 +21,7 @@ mod watch;
 pub use inheritance::Inheritance;
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::unistd::Pid;
 
@@ -29,8 +29,24 @@ use crate::config::ProcessTitles;
 use crate::exit::Exit;
 use crate::ipc::messages::{SupervisorLink, ToWorker};
 use crate::log;
-use crate::supervisor::Newborn;
 use crate::system::title;
+
+/// What a new worker takes with it, beside the memory it inherits.
+pub struct Newborn {
+    /// The link to the supervisor.
+    pub link: SupervisorLink,
+    /// The write end of the life pipe.
+    pub life: OwnedFd,
+    /// Who must still be the parent.
+    pub supervisor: Pid,
+}
+
+impl Newborn {
+    /// What the worker keeps open of it.
+    fn descriptors(&self) -> [i32; 2] {
+        [self.link.as_fd().as_raw_fd(), self.life.as_raw_fd()]
+    }
+}
 
 /// The client, as the supervisor accepted him.
 pub struct Client {

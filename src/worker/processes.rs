@@ -9,14 +9,13 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::login::Login;
-use super::{Client, Inheritance, Worker};
+use super::{Client, Inheritance, Newborn, Worker};
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
 use crate::log;
 use crate::session;
-use crate::supervisor::Newborn;
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
 use crate::system::process::{Child, Forked, close_all_except, fork, silence_standard_streams};
 use crate::system::{Doing, Failure, landlock, limits, process, title};
