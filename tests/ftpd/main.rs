@@ -44,6 +44,7 @@ modules! {
     reload
     shutdown
     logging
+    virtual_users
     systemd
     share
     clients

@@ -29,6 +29,8 @@ tests! {
     nothing_stays_when_the_session_is_killed
     nothing_stays_when_the_frontend_is_killed
     a_stopped_session_ends_with_its_client
+    a_stopped_session_is_not_served_for_ever
+    a_session_leaks_nothing
     spare_workers_are_replaced
 }
 
@@ -250,6 +252,41 @@ fn a_stopped_session_ends_with_its_client() {
     kill(session.pid, Signal::SIGSTOP).expect("stop");
     drop(client);
     wait_until("the stopped session is ended by its worker", || (!session.is_there()).then_some(()));
+}
+
+fn a_stopped_session_is_not_served_for_ever() {
+    let world = World::new();
+    let server = Server::start(&world, "session.idle-timeout = 1");
+    let mut client = Client::logged_in("alice");
+    let session = server.process("session");
+    kill(session.pid, Signal::SIGSTOP).expect("stop");
+    // The client stays; the session cannot watch the time, so its worker must.
+    while client.next_reply().is_some() {}
+    wait_until("the stopped session is ended by its worker", || (!session.is_there()).then_some(()));
+}
+
+fn a_session_leaks_nothing() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let mut client = Client::logged_in("alice");
+    let session = server.process("session");
+    let worker = server.parent_of(&session);
+    let descriptors = || (session.descriptors().len(), worker.descriptors().len());
+    let mut once = || {
+        client.transmit("STOR file", b"content");
+        client.receive("RETR file");
+        client.receive("MLSD");
+        drop(client.active());
+        client.command("RETR file", 425);
+        client.passive_address();
+        client.command("RETR missing", 550);
+        client.command("MKD directory", 257);
+        client.command("RMD directory", 250);
+    };
+    once();
+    let before = descriptors();
+    (0..50).for_each(|_| once());
+    assert_eq!(descriptors(), before);
 }
 
 fn spare_workers_are_replaced() {

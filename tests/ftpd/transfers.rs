@@ -48,6 +48,7 @@ tests! {
     tells_the_size_in_bytes
     takes_allo_without_a_word
     two_clients_transfer_side_by_side
+    two_uploads_of_one_name_never_mix
 }
 
 /// A daemon that shows alice her home.
@@ -482,4 +483,27 @@ fn two_clients_transfer_side_by_side() {
     one.expect(226);
     assert!(content == noise(100_000));
     wait_until("both are served", || (server.log().contains("bob")).then_some(()));
+}
+
+fn two_uploads_of_one_name_never_mix() {
+    let (_world, server, mut one) = alice("");
+    let mut two = Client::logged_in("alice");
+    let (first, second) = (vec![b'1'; 3_000_000], vec![b'2'; 2_000_000]);
+    let mut data = one.passive();
+    one.command("STOR file", 150);
+    data.write_all(&first[..1_000_000]).expect("data");
+    server.wait_until_written(1_000_000);
+    let mut other = two.passive();
+    two.send("STOR file");
+    let accepted = two.read_reply().code == 150;
+    if accepted {
+        other.write_all(&second).expect("data");
+    }
+    drop(other);
+    let accepted = accepted && two.read_reply().code == 226;
+    data.write_all(&first[1_000_000..]).expect("data");
+    drop(data);
+    one.expect(226);
+    let found = stored("file");
+    assert!(found == first || (accepted && found == second), "a mixture of {} bytes", found.len());
 }
