@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::accounts::Account;
 use crate::client::{Client, Reply};
-use crate::server::{Server, wait_until};
+use crate::server::Server;
 use crate::world::World;
 
 tests! {
@@ -31,13 +31,6 @@ tests! {
     a_login_in_many_small_steps_is_slow_too
     refuses_an_expired_account_clearly
     refuses_an_expired_password_clearly
-    asks_for_a_one_time_code
-    refuses_a_wrong_one_time_code
-    refuses_when_the_pam_session_does_not_open
-    closes_the_pam_session_once
-    closes_the_pam_session_when_the_session_was_killed
-    serves_the_account_that_pam_returns
-    never_serves_root_even_if_pam_returns_it
     without_a_pam_service_nobody_gets_in
     users_without_a_home_are_told_so
     users_without_a_home_start_in_the_fallback
@@ -45,10 +38,6 @@ tests! {
     anonymous_users_may_not_write
     anonymous_users_are_refused_by_default
     a_session_cannot_become_another_user
-    tells_pam_who_asks_and_from_where
-    shows_what_pam_has_to_say
-    the_limits_of_pam_hold_for_the_session
-    a_pam_module_that_never_answers_holds_no_slot
 }
 
 /// One attempt to log in; returns the answer to PASS.
@@ -268,154 +257,6 @@ fn refuses_an_expired_password_clearly() {
     server.wait_for_log("carol");
 }
 
-/// A PAM module that says something, asks for a code, and wants 271828.
-const ONE_TIME_CODE: &str = r#"
-#include <stdlib.h>
-#include <string.h>
-#include <security/pam_modules.h>
-#include <security/pam_ext.h>
-int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv) {
-    char *code = NULL;
-    int wrong;
-    pam_info(pamh, "The code is on your card.");
-    if (pam_prompt(pamh, PAM_PROMPT_ECHO_ON, &code, "Code: ") != PAM_SUCCESS || code == NULL) return PAM_AUTH_ERR;
-    wrong = strcmp(code, "271828");
-    free(code);
-    return wrong ? PAM_AUTH_ERR : PAM_SUCCESS;
-}
-int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv) { return PAM_SUCCESS; }
-"#;
-
-/// A PAM module that decides who the user is.
-const OTHER_USER: &str = r#"
-#include <security/pam_modules.h>
-int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv) {
-    return pam_set_item(pamh, PAM_USER, argv[0]);
-}
-int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv) { return PAM_SUCCESS; }
-"#;
-
-/// Compiles a PAM module; returns where it is.
-fn module(world: &World, name: &str, source: &str) -> String {
-    let directory = world.own_directory("modules");
-    let (code, object) = (directory.join(format!("{name}.c")), directory.join(format!("{name}.so")));
-    fs::write(&code, source).expect("source of the module");
-    let mut compiler = world.command("cc");
-    let status = compiler.args(["-shared", "-fPIC", "-o"]).arg(&object).arg(&code).arg("-lpam").status();
-    assert!(status.expect("cc").success(), "the module compiles");
-    object.to_string_lossy().into_owned()
-}
-
-fn with_one_time_code(world: &World) {
-    let module = module(world, "code", ONE_TIME_CODE);
-    let service = "account required pam_unix.so\nsession required pam_permit.so\n";
-    world.pam("ftpd", &format!("auth required pam_unix.so nodelay\nauth required {module}\n{service}"));
-}
-
-fn asks_for_a_one_time_code() {
-    let world = World::new();
-    with_one_time_code(&world);
-    let _server = Server::start(&world, "");
-    let mut client = Client::greeted();
-    client.command("USER alice", 331);
-    let question = client.command("PASS wonderland", 331);
-    assert!(question.whole().contains("Code:"), "the prompt is shown: {question}");
-    assert!(question.whole().contains("The code is on your card."), "what PAM says is shown: {question}");
-    client.command("PASS 271828", 230);
-    client.command("PWD", 257);
-}
-
-fn refuses_a_wrong_one_time_code() {
-    let world = World::new();
-    with_one_time_code(&world);
-    let _server = Server::start(&world, "");
-    let mut client = Client::greeted();
-    client.command("USER alice", 331);
-    client.command("PASS wonderland", 331);
-    client.command("PASS 314159", 530);
-    client.command("PWD", 530);
-    // The next attempt begins anew.
-    client.command("USER alice", 331);
-    client.command("PASS wonderland", 331);
-    client.command("PASS 271828", 230);
-}
-
-fn refuses_when_the_pam_session_does_not_open() {
-    let world = World::new();
-    let text = "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_deny.so\n";
-    world.pam("ftpd", text);
-    let server = Server::start(&world, "");
-    let mut client = Client::greeted();
-    assert_eq!(attempt(&mut client, "alice", "wonderland").code, 530);
-    client.command("PWD", 530);
-    assert!(server.processes().iter().all(|process| !process.title().contains("session")), "there is a session");
-}
-
-/// Has PAM write `open_session` and `close_session` into a file; returns the file.
-fn with_witness(world: &World) -> std::path::PathBuf {
-    let witness = world.own_directory("witness").join("sessions");
-    world.write("/run/world/witness/hook", format!("#!/bin/sh\necho \"$PAM_TYPE $PAM_USER\" >>{}\n", witness.display()));
-    let executable = PermissionsExt::from_mode(0o755);
-    fs::set_permissions("/run/world/witness/hook", executable).expect("mode of the hook");
-    let text = "auth required pam_unix.so\naccount required pam_unix.so\n\
-                session required pam_exec.so /run/world/witness/hook\n";
-    world.pam("ftpd", text);
-    witness
-}
-
-fn closes_the_pam_session_once() {
-    let world = World::new();
-    let witness = with_witness(&world);
-    let server = Server::start(&world, "");
-    let mut client = Client::logged_in("alice");
-    assert_eq!(fs::read_to_string(&witness).expect("witness"), "open_session alice\n");
-    client.command("QUIT", 221);
-    let text = wait_until("the PAM session is closed", || {
-        let text = fs::read_to_string(&witness).expect("witness");
-        text.contains("close").then_some(text)
-    });
-    assert_eq!(text, "open_session alice\nclose_session alice\n");
-    drop(server);
-    assert_eq!(fs::read_to_string(&witness).expect("witness"), text);
-}
-
-fn closes_the_pam_session_when_the_session_was_killed() {
-    let world = World::new();
-    let witness = with_witness(&world);
-    let server = Server::start(&world, "");
-    let mut client = Client::logged_in("alice");
-    let session = server.process("session");
-    nix::sys::signal::kill(session.pid, nix::sys::signal::SIGKILL).expect("kill");
-    client.expect_end();
-    wait_until("the PAM session is closed", || {
-        let text = fs::read_to_string(&witness).expect("witness");
-        (text == "open_session alice\nclose_session alice\n").then_some(())
-    });
-}
-
-fn with_other_user(world: &World, name: &str) {
-    let module = module(world, "other", OTHER_USER);
-    let text = format!("auth required {module} {name}\naccount required pam_permit.so\nsession required pam_permit.so\n");
-    world.pam("ftpd", &text);
-}
-
-fn serves_the_account_that_pam_returns() {
-    let world = World::new();
-    with_other_user(&world, "bob");
-    let server = Server::start(&world, "");
-    let _client = Client::logged_in("alice");
-    assert_eq!(server.process("session").uids(), [2002; 4]);
-}
-
-fn never_serves_root_even_if_pam_returns_it() {
-    let world = World::new();
-    with_other_user(&world, "root");
-    let _server = Server::start(&world, "");
-    let mut client = Client::greeted();
-    assert_eq!(attempt(&mut client, "alice", "wonderland").code, 530);
-    client.command("PWD", 530);
-}
-
 fn without_a_pam_service_nobody_gets_in() {
     let world = World::new();
     let server = Server::start(&world, "login.pam-service = \"missing\"");
@@ -489,70 +330,4 @@ fn a_session_cannot_become_another_user() {
     let code = client.read_reply().code;
     assert!([530, 503, 202, 230].contains(&code), "PASS after login: {code}");
     assert_eq!(server.process("session").uids(), [2001; 4]);
-}
-
-/// Has PAM run a shell script in the session phase, after the usual checks.
-fn with_hook(world: &World, kind: &str, script: &str) {
-    world.write("/run/world/witness/hook", format!("#!/bin/sh\n{script}\n"));
-    fs::set_permissions("/run/world/witness/hook", PermissionsExt::from_mode(0o755)).expect("mode of the hook");
-    let text = "auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_permit.so\n";
-    world.pam("ftpd", &format!("{text}{kind} required pam_exec.so /run/world/witness/hook\n"));
-}
-
-fn tells_pam_who_asks_and_from_where() {
-    let world = World::new();
-    with_hook(&world, "auth", "echo \"$PAM_SERVICE $PAM_USER $PAM_RHOST $PAM_TTY\" >/run/world/witness/facts");
-    let _server = Server::start(&world, "");
-    Client::logged_in("alice");
-    let facts = fs::read_to_string("/run/world/witness/facts").expect("facts");
-    assert_eq!(facts, "ftpd alice 127.0.0.1 ftp\n");
-}
-
-fn shows_what_pam_has_to_say() {
-    let world = World::new();
-    world.write("/run/world/witness/notice", "The cellar is closed today.\n");
-    let text = "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n";
-    world.pam("ftpd", &format!("{text}account optional pam_echo.so file=/run/world/witness/notice\n"));
-    let _server = Server::start(&world, "");
-    let reply = attempt(&mut Client::greeted(), "alice", "wonderland");
-    assert_eq!(reply.code, 230);
-    assert!(reply.whole().contains("The cellar is closed today."), "{reply}");
-}
-
-fn the_limits_of_pam_hold_for_the_session() {
-    let world = World::new();
-    world.write("/run/world/witness/limits", "alice hard nofile 77\nalice soft nofile 77\n");
-    let text = "auth required pam_unix.so\naccount required pam_unix.so\n\
-                session required pam_limits.so conf=/run/world/witness/limits\n";
-    world.pam("ftpd", text);
-    let server = Server::start(&world, "");
-    let _client = Client::logged_in("alice");
-    let session = server.process("session");
-    let limits = fs::read_to_string(format!("/proc/{}/limits", session.pid)).expect("limits");
-    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("limit of files");
-    let numbers: Vec<u64> = files.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    assert!(numbers.iter().all(|number| *number <= 77), "{files}");
-}
-
-/// A PAM module that never answers.
-const SLEEPER: &str = r#"
-#include <unistd.h>
-#include <security/pam_modules.h>
-int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv) {
-    for (;;) pause();
-}
-int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv) { return PAM_SUCCESS; }
-"#;
-
-fn a_pam_module_that_never_answers_holds_no_slot() {
-    let world = World::new();
-    let module = module(&world, "sleeper", SLEEPER);
-    world.pam("ftpd", &format!("auth required {module}\naccount required pam_permit.so\n"));
-    let server = Server::start(&world, "login.login-timeout = 1\nlisten.max-sessions = 1");
-    let mut client = Client::greeted();
-    client.command("USER alice", 331);
-    client.send("PASS wonderland");
-    while client.next_reply().is_some() {}
-    wait_until("the slot is free", || (Client::connect().read_reply().code == 220).then_some(()));
-    wait_until("the worker has ended", || server.find("worker").is_none().then_some(()));
 }

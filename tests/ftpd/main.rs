@@ -44,7 +44,6 @@ modules! {
     reload
     shutdown
     logging
-    virtual_users
     systemd
     share
     clients
