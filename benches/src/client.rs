@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv};
 
@@ -90,9 +91,11 @@ impl Client {
         let mut bytes = 0;
         loop {
             // TCP discards what is received with MSG_TRUNC.
-            match recv(data.as_raw_fd(), &mut self.nowhere, MsgFlags::MSG_TRUNC)? {
-                0 => break,
-                count => bytes += count as u64,
+            match recv(data.as_raw_fd(), &mut self.nowhere, MsgFlags::MSG_TRUNC) {
+                Ok(0) => break,
+                Ok(count) => bytes += count as u64,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         // Some servers wait for this before they reply.
@@ -108,8 +111,10 @@ impl Client {
         let mut offset = 0;
         while (offset as u64) < size {
             let slice = (size - offset as u64).min(SLICE as u64) as usize;
-            if sendfile64(&data, file, Some(&mut offset), slice)? == 0 {
-                return Err(io::Error::other("the file to be sent is too short"));
+            match sendfile64(&data, file, Some(&mut offset), slice) {
+                Ok(0) => return Err(io::Error::other("the file to be sent is too short")),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         drop(data);
@@ -125,7 +130,7 @@ impl Client {
         let mut lines = 0;
         let mut first = None;
         loop {
-            let count = data.read(&mut buffer)?;
+            let count = read(&mut data, &mut buffer)?;
             first.get_or_insert_with(|| began.elapsed());
             if count == 0 {
                 break;
@@ -203,7 +208,7 @@ impl Client {
             }
             self.line.extend_from_slice(unread);
             self.start = 0;
-            self.end = self.control.read(&mut self.buffer[..])?;
+            self.end = read(&mut self.control, &mut self.buffer[..])?;
             if self.end == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -212,5 +217,15 @@ impl Client {
 
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.line).trim_end().to_string()
+    }
+}
+
+/// Reads what is there. With a timeout set, the kernel does not resume what stopping the process has interrupted.
+fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
