@@ -36,18 +36,32 @@ pub enum Heard {
 pub struct Connection {
     socket: OwnedFd,
     lines: LineBuffer,
+    /// What somebody else has read from the connection and not obeyed.
+    ahead: Vec<u8>,
     broken: bool,
 }
 
 impl Connection {
-    /// The control connection, which must not block.
-    pub fn new(socket: OwnedFd) -> Connection {
-        Connection { socket, lines: LineBuffer::new(LINE_LIMIT), broken: false }
+    /// The control connection, which must not block, and what has been read from it already.
+    pub fn new(socket: OwnedFd, ahead: Vec<u8>) -> Connection {
+        Connection { socket, lines: LineBuffer::new(LINE_LIMIT), ahead, broken: false }
+    }
+
+    /// What has been read and not obeyed yet.
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead
     }
 
     /// Waits for a line of the client or a message of the worker.
     pub fn hear(&mut self, worker: &LoginLink, deadline: Instant) -> Heard {
         loop {
+            if !self.ahead.is_empty() {
+                let taken = self.lines.feed(&self.ahead);
+                self.ahead.drain(..taken);
+                if let Some(heard) = self.heard() {
+                    return heard;
+                }
+            }
             let watched = [(self.socket.as_fd(), PollFlags::POLLIN), (worker.as_fd(), PollFlags::POLLIN)];
             let Ok([client, message]) = wait(watched, Some(deadline)) else { return Heard::Vanished };
             if !message.is_empty() {
@@ -59,11 +73,16 @@ impl Connection {
             if !self.read() {
                 return Heard::Vanished;
             }
-            match self.lines.take() {
-                Some(Ok(line)) => return Heard::Line(line),
-                Some(Err(TooLong)) => return Heard::TooLong,
-                None => {}
+            if let Some(heard) = self.heard() {
+                return heard;
             }
+        }
+    }
+
+    fn heard(&mut self) -> Option<Heard> {
+        match self.lines.take()? {
+            Ok(line) => Some(Heard::Line(line)),
+            Err(TooLong) => Some(Heard::TooLong),
         }
     }
 

@@ -44,7 +44,7 @@ impl State for Frontend {}
 /// Waits for a client and speaks to him until he is logged in or gone. `entries` are all verbs there are.
 pub fn run(worker: LoginLink, config: &Config, entries: &'static [Entry]) -> Exit {
     let connection = match worker.receive() {
-        Ok(Some((ToFrontend::Serve { .. }, Some(client)))) => Connection::new(client),
+        Ok(Some((ToFrontend::Serve { ahead, .. }, Some(client)))) => Connection::new(client, ahead),
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,
     };

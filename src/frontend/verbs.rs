@@ -29,6 +29,7 @@ pub const VERBS: &[Verb<Frontend>] = &[
     row("USER", Run::Text(user), "USER <name>: say who you are", "959 4.1.1"),
     row("PASS", Run::OptionalText(pass), "PASS <password>: prove it", "959 4.1.1"),
     row("ACCT", Run::OptionalText(acct), "ACCT <account>: not needed", "959 4.1.1"),
+    row("REIN", Run::Bare(rein), "REIN: log out, to log in again", "959 4.1.1"),
     row("QUIT", Run::Bare(quit), "QUIT: leave", "959 4.1.1"),
     row("BYE", Run::Bare(quit), "BYE: another name of QUIT", ""),
     row("NOOP", Run::Bare(noop), "NOOP: do nothing", "959 4.1.3"),
@@ -49,7 +50,8 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
     let Some(user) = frontend.user.clone() else {
         return Ok(Reply::new(Code::BadSequence, "Log in with USER first."));
     };
-    let attempt = FromFrontend::Attempt { user, password: Password::new(password.to_vec()) };
+    let password = Password::new(password.to_vec());
+    let attempt = FromFrontend::Attempt { user, password, ahead: frontend.connection.ahead().to_vec() };
     if frontend.worker.send(&attempt).is_err() {
         Exit::PeerGone.now();
     }
@@ -85,6 +87,11 @@ fn with_texts(code: Code, mut texts: Vec<String>, last: &str) -> Reply {
 
 fn acct(_: &mut Frontend, _: &[u8]) -> Outcome {
     Ok(Reply::new(Code::Superfluous, "No account is needed."))
+}
+
+fn rein(frontend: &mut Frontend) -> Outcome {
+    frontend.user = None;
+    Ok(Reply::new(Code::Ready, "Ready for somebody to log in."))
 }
 
 fn quit(_: &mut Frontend) -> Outcome {

@@ -80,8 +80,8 @@ macro_rules! values {
 values! {
     /// Supervisor → worker.
     enum ToWorker {
-        /// Serve this client. Carries the control connection.
-        Serve { id: u64, peer: SocketAddr, local: SocketAddr, listener: u16 },
+        /// Serve this client. Carries the control connection. `ahead` was read from it and not obeyed yet (after REIN).
+        Serve { id: u64, peer: SocketAddr, local: SocketAddr, listener: u16, ahead: Vec<u8> },
         /// The answer to `MayLogIn`.
         Admitted(bool),
         /// The daemon is stopping: end as soon as nothing is being transferred.
@@ -98,12 +98,15 @@ values! {
         MayLogIn { user: String },
         /// The user who was admitted got no session after all.
         NotLoggedIn,
+        /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
+        /// the user's. Carries the control connection.
+        HandBack { ahead: Vec<u8> },
     }
 
     /// Worker → frontend.
     enum ToFrontend {
-        /// Speak to this client until he is logged in. Carries the control connection.
-        Serve { peer: SocketAddr, local: SocketAddr },
+        /// Speak to this client until he is logged in. Carries the control connection; `ahead` was read from it already.
+        Serve { peer: SocketAddr, local: SocketAddr, ahead: Vec<u8> },
         /// The session serves the client from here on.
         Granted,
         /// 530. The texts are for the client (from PAM, or ours), a line each.
@@ -118,8 +121,8 @@ values! {
 
     /// Frontend → worker.
     enum FromFrontend {
-        /// USER and PASS, or the answer to a prompt of this user's login.
-        Attempt { user: String, password: Password },
+        /// USER and PASS, or the answer to a prompt of this user's login. `ahead` belongs to the session, if there is one.
+        Attempt { user: String, password: Password, ahead: Vec<u8> },
         /// The client is gone, or has been told to go.
         Left { why: Leaving },
     }
@@ -152,6 +155,8 @@ values! {
         Event(Event),
         /// The session is about to end.
         Left { why: Leaving },
+        /// The session is about to end, and the client goes on with another login. `ahead` was read and not obeyed.
+        Reinitialize { ahead: Vec<u8> },
     }
 
     /// What a session tells: for the log, and for the worker's own watch over time.
@@ -279,7 +284,7 @@ macro_rules! messages {
 
 messages! {
     ToWorker (ToWorker::Serve { .. });
-    ToSupervisor (ToSupervisor::Child);
+    ToSupervisor (ToSupervisor::Child | ToSupervisor::HandBack { .. });
     ToFrontend (ToFrontend::Serve { .. });
     FromFrontend;
     ToSession (ToSession::DataSocket);
@@ -305,13 +310,13 @@ mod tests {
             id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
             peer in address(), local in address()
         ) {
-            survives(&ToWorker::Serve { id, peer, local, listener: port });
+            survives(&ToWorker::Serve { id, peer, local, listener: port, ahead: path.clone() });
             survives(&ToWorker::Admitted(flag));
             survives(&ToSupervisor::MayLogIn { user: text.clone() });
-            survives(&ToFrontend::Serve { peer, local });
+            survives(&ToFrontend::Serve { peer, local, ahead: path.clone() });
             survives(&ToFrontend::Denied { texts: texts.clone() });
             survives(&ToFrontend::Ask { texts, prompt: text.clone() });
-            survives(&FromFrontend::Attempt { user: text.clone(), password: Password::new(path.clone()) });
+            survives(&FromFrontend::Attempt { user: text.clone(), password: Password::new(path.clone()), ahead: path.clone() });
             survives(&FromFrontend::Left { why: Leaving::LoginTimeout });
             survives(&ToSession::Name { name: text.clone() });
             survives(&ToSession::NoDataSocket { errno: number });

@@ -37,14 +37,18 @@ pub struct Control {
     ended: bool,
     /// QUIT waits: what comes behind it is not read.
     quitting: bool,
+    /// REIN waits: what comes behind it is not ours.
+    reinitializing: bool,
+    /// What was read behind REIN.
+    ahead: Vec<u8>,
 }
 
 impl Control {
-    /// Takes over the connection; it does not block from here on.
-    pub fn new(socket: OwnedFd) -> io::Result<Control> {
+    /// Takes over the connection, which does not block from here on, and what was read from it already.
+    pub fn new(socket: OwnedFd, ahead: &[u8]) -> io::Result<Control> {
         crate::system::socket::prepare_control(socket.as_fd())?;
         nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
-        Ok(Control {
+        let mut control = Control {
             socket,
             partial: LineBuffer::new(MAX_LINE),
             waiting: VecDeque::new(),
@@ -52,7 +56,11 @@ impl Control {
             clogged_since: None,
             ended: false,
             quitting: false,
-        })
+            reinitializing: false,
+            ahead: Vec::new(),
+        };
+        control.take_in(ahead);
+        Ok(control)
     }
 
     /// The next line.
@@ -140,12 +148,21 @@ impl Control {
                 return;
             }
         };
-        let mut rest = &bytes[..length];
+        self.take_in(&bytes[..length]);
+    }
+
+    /// Divides what was read into lines, up to one that ends this session.
+    fn take_in(&mut self, mut rest: &[u8]) {
         while !rest.is_empty() {
+            if self.reinitializing {
+                self.ahead.extend_from_slice(rest);
+                break;
+            }
             let taken = self.partial.feed(rest);
             rest = &rest[taken..];
             let Some(line) = self.partial.take() else { continue };
-            self.quitting |= line.as_ref().is_ok_and(|line| is_quit(line));
+            self.quitting |= line.as_ref().is_ok_and(|line| is_verb(line, &["QUIT", "BYE"]));
+            self.reinitializing |= line.as_ref().is_ok_and(|line| is_verb(line, &["REIN"]));
             self.waiting.push_back(line);
         }
         self.unsent.extend(self.partial.telnet_answers());
@@ -156,7 +173,7 @@ impl Control {
         let mut interest = PollFlags::empty();
         if !self.ended && !self.quitting {
             interest |= HANGUP;
-            if self.waiting.len() < MAX_WAITING {
+            if self.waiting.len() < MAX_WAITING && !self.reinitializing {
                 interest |= PollFlags::POLLIN;
             }
         }
@@ -179,6 +196,11 @@ impl Control {
         }
     }
 
+    /// What was read behind the line that ended this session.
+    pub fn take_ahead(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.ahead)
+    }
+
     /// The last thing that happens here. Unread input would make the kernel reset the connection and with it the
     /// last reply; the end is announced by a shutdown, since the worker has the connection open too.
     pub fn close(mut self) {
@@ -189,10 +211,11 @@ impl Control {
     }
 }
 
-/// Seen from afar, before its turn: a client that says goodbye may close his end while data still moves.
-fn is_quit(line: &[u8]) -> bool {
-    let verb = line.trim_ascii_end();
-    verb.eq_ignore_ascii_case(b"QUIT") || verb.eq_ignore_ascii_case(b"BYE")
+/// Seen from afar, before its turn: a client that says goodbye may close his end while data still moves, and what
+/// follows a logout is for somebody else.
+fn is_verb(line: &[u8], verbs: &[&str]) -> bool {
+    let said = line.trim_ascii_end();
+    verbs.iter().any(|verb| said.eq_ignore_ascii_case(verb.as_bytes()))
 }
 
 impl AsFd for Control {

@@ -72,6 +72,8 @@ pub struct Start {
     pub home: Vec<u8>,
     /// The control connection.
     pub control: OwnedFd,
+    /// What was read from it already and not obeyed yet.
+    pub ahead: Vec<u8>,
     /// The link to the worker.
     pub worker: FavourLink,
     /// The client's end of the control connection.
@@ -89,6 +91,8 @@ pub enum End {
     Left(Leaving),
     /// The worker is gone, or broke the rules.
     WorkerGone,
+    /// The client has logged out and wants to log in again.
+    Reinitialized,
 }
 
 /// How bytes are represented on data connections (TYPE).
@@ -135,7 +139,7 @@ pub struct Session {
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
 pub fn run(_dropped: Dropped, start: Start) -> Exit {
     let worker = Worker::new(start.worker);
-    let control = match Control::new(start.control) {
+    let control = match Control::new(start.control, &start.ahead) {
         Ok(control) => control,
         Err(error) => {
             worker.not_ready(format!("control connection: {error}"));
@@ -173,6 +177,11 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
             session.bid_farewell();
             session.worker.left(why);
             session.control.close();
+            Exit::Served
+        }
+        End::Reinitialized => {
+            session.bid_farewell();
+            session.worker.reinitialize(session.control.take_ahead());
             Exit::Served
         }
         End::WorkerGone => Exit::PeerGone,

@@ -54,6 +54,11 @@ impl Worker {
         self.tell(&FromSession::Left { why });
     }
 
+    /// The session ends, and the client goes on; `ahead` is what was read behind his REIN.
+    pub fn reinitialize(&self, ahead: Vec<u8>) {
+        self.tell(&FromSession::Reinitialize { ahead });
+    }
+
     /// Asks for a favour and waits for the answer.
     pub fn ask(&self, question: &FromSession) -> Result<(ToSession, Option<OwnedFd>), End> {
         self.tell(question);

@@ -9,8 +9,8 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::limits::{AddressKey, Caps, Refusal};
-use super::pool::Serving;
-use super::{FIRST_LISTENER_TOKEN, Supervisor};
+use super::pool::{Serving, SlotId};
+use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor};
 use crate::ipc::messages::ToWorker;
 use crate::log;
 use crate::system::{Doing, Failure, socket};
@@ -78,12 +78,40 @@ impl Supervisor {
             self.log_refusal(peer, refusal);
             return;
         }
-        let login_timeout = config.login.login_timeout.duration();
+        self.hand_over(Serving { peer, address, user: None }, local, listener as u16, client, Vec::new());
+    }
+
+    /// A client whom another worker has logged out; he is counted already.
+    pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, ahead: Vec<u8>) {
+        let Some(mut serving) = self.pool.get_mut(id).and_then(|slot| slot.give_up_client()) else { return };
+        if let Some(user) = serving.user.take() {
+            self.counts.log_out(&user);
+        }
+        match socket::local_address(client.as_fd()) {
+            Ok(local) if matches!(self.phase, Phase::Serving) => {
+                self.hand_over(serving, local, 0, client, ahead)
+            }
+            // He is gone, or the daemon is stopping.
+            Ok(_) | Err(_) => {
+                socket::refuse(client.as_fd(), b"421 The server is stopping. Goodbye.\r\n");
+                self.counts.release(serving.address, None);
+            }
+        }
+    }
+
+    /// Gives a client who is counted to a worker.
+    fn hand_over(
+        &mut self,
+        mut serving: Serving,
+        local: SocketAddr,
+        listener: u16,
+        client: OwnedFd,
+        ahead: Vec<u8>,
+    ) {
         self.last_id += 1;
-        let id = self.last_id;
-        let message = ToWorker::Serve { id, peer, local, listener: listener as u16 };
+        let message = ToWorker::Serve { id: self.last_id, peer: serving.peer, local, listener, ahead };
+        let login_timeout = self.inheritance.config.login.login_timeout.duration();
         let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
-        let mut serving = Serving { peer, address, user: None };
         loop {
             match self.pool.serve(serving, &message, client.as_fd()) {
                 Ok(slot) => {
@@ -96,7 +124,7 @@ impl Supervisor {
             // Clients came faster than workers were made: this one waits for his to be forked.
             if !self.fork_worker() {
                 socket::refuse(client.as_fd(), Refusal::Full.reply());
-                self.counts.release(address, None);
+                self.counts.release(serving.address, None);
                 self.refused += 1;
                 return;
             }

@@ -58,8 +58,8 @@ fn is_dual_stack(address: SocketAddr, addresses: &[SocketAddr]) -> bool {
 
 /// The sockets of the service manager, if it passed any (sd_listen_fds(3)).
 pub fn inherited() -> Result<Vec<Listener>, Failure> {
-    let Ok(passed) = sd_notify::listen_fds() else { return Ok(Vec::new()) };
-    passed
+    sd_notify::listen_fds()
+        .doing(|| "take over the sockets of the service manager (LISTEN_FDS)".into())?
         .map(|raw| {
             let socket = socket::adopt_listener(raw).doing(|| format!("take over descriptor {raw}"))?;
             let address =

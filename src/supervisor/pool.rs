@@ -247,6 +247,12 @@ impl Slot {
         &self.link
     }
 
+    /// The client goes on with another worker; what is left of this one is no session any more.
+    pub fn give_up_client(&mut self) -> Option<Serving> {
+        self.retired = true;
+        self.serving.take()
+    }
+
     /// Remembers a child of the worker.
     pub fn add_child(&mut self, pidfd: OwnedFd) {
         self.children.push(pidfd);

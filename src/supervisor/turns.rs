@@ -121,6 +121,11 @@ impl Supervisor {
                     }
                 }
             }
+            ToSupervisor::HandBack { ahead } => {
+                if let Some(client) = descriptor {
+                    self.take_back(id, client, ahead);
+                }
+            }
             ToSupervisor::NotLoggedIn => {
                 if let Some(serving) = slot.serving.as_mut()
                     && let Some(user) = serving.user.take()

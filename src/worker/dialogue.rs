@@ -12,7 +12,7 @@ use crate::system::poll::{PollFlags, wait};
 /// What the worker hears from either side.
 pub enum Heard {
     /// The client tries to log in.
-    Attempt { user: String, password: Password },
+    Attempt { user: String, password: Password, ahead: Vec<u8> },
     /// The frontend is done with the client.
     Left(Leaving),
     /// The supervisor has answered `MayLogIn`.
@@ -31,6 +31,8 @@ pub struct Dialogue<'a> {
     pub supervisor: &'a SupervisorLink,
     /// Until when the login must be done.
     pub deadline: Instant,
+    /// What the frontend has read beyond the last attempt.
+    pub ahead: Vec<u8>,
     /// Whose login PAM is deciding.
     user: String,
     /// What ended PAM's conversation, to be dealt with when PAM has returned.
@@ -43,12 +45,20 @@ impl<'a> Dialogue<'a> {
         supervisor: &'a SupervisorLink,
         deadline: Instant,
     ) -> Dialogue<'a> {
-        Dialogue { frontend, supervisor, deadline, user: String::new(), interrupted_by: None }
+        Dialogue {
+            frontend,
+            supervisor,
+            deadline,
+            ahead: Vec::new(),
+            user: String::new(),
+            interrupted_by: None,
+        }
     }
 
-    /// Whose login is decided from here on.
-    pub fn begin(&mut self, user: &str) {
+    /// Whose login is decided from here on, and what the client has said beyond it.
+    pub fn begin(&mut self, user: &str, ahead: Vec<u8>) {
         self.user = user.to_owned();
+        self.ahead = ahead;
     }
 
     /// What came in the middle of PAM's conversation and was not its answer.
@@ -75,8 +85,8 @@ impl<'a> Dialogue<'a> {
         }
         if !frontend.is_empty() {
             return match self.frontend.receive() {
-                Ok(Some((FromFrontend::Attempt { user, password }, None))) => {
-                    Heard::Attempt { user, password }
+                Ok(Some((FromFrontend::Attempt { user, password, ahead }, None))) => {
+                    Heard::Attempt { user, password, ahead }
                 }
                 Ok(Some((FromFrontend::Left { why }, None))) => Heard::Left(why),
                 Ok(None) => Heard::Left(Leaving::Vanished),
@@ -94,7 +104,10 @@ impl Conversation for Dialogue<'_> {
     fn ask(&mut self, texts: Vec<String>, prompt: &str) -> Option<Password> {
         self.frontend.send(&ToFrontend::Ask { texts, prompt: prompt.to_owned() }).ok()?;
         match self.hear(self.deadline) {
-            Heard::Attempt { user, password } if user == self.user => Some(password),
+            Heard::Attempt { user, password, ahead } if user == self.user => {
+                self.ahead = ahead;
+                Some(password)
+            }
             other => {
                 self.interrupted_by = Some(other);
                 None

@@ -94,10 +94,10 @@ impl Worker<'_> {
 
     fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
-            Ok(Some((ToWorker::Serve { id, peer, local, listener: _ }, Some(control)))) => {
+            Ok(Some((ToWorker::Serve { id, peer, local, listener: _, ahead }, Some(control)))) => {
                 self.show("worker", peer.ip());
                 log::set_prefix(format!("#{id} {peer}"));
-                self.serve(Client { id, peer, local, control }, frontend)
+                self.serve(Client { id, peer, local, control }, ahead, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
             Ok(Some((ToWorker::End | ToWorker::Finish, _)) | None) => Exit::Served,

@@ -88,7 +88,9 @@ fn open_place(login: &Login) -> Result<Place, Refusal> {
         match opened {
             Ok(root) => {
                 let start = place.start.as_os_str().as_bytes().to_vec();
-                let descriptors = open_directory(Path::new("/proc/self/fd")).ok();
+                // Not into a jail: what is open there would be a way out of it.
+                let descriptors =
+                    (!login.root().jail).then(|| open_directory(Path::new("/proc/self/fd")).ok()).flatten();
                 return Ok(Place { root, start, descriptors });
             }
             Err(failure) => reasons.push(failure.to_string()),
@@ -109,6 +111,7 @@ fn start(
     client: &Client,
     login: &mut Login,
     place: Place,
+    ahead: &[u8],
 ) -> session::Start {
     session::Start {
         user: login.name().to_owned(),
@@ -122,6 +125,7 @@ fn start(
         worker,
         peer: client.peer,
         local: client.local,
+        ahead: ahead.to_vec(),
         greeting: login.take_texts(),
     }
 }
@@ -186,13 +190,13 @@ impl Worker<'_> {
     }
 
     /// Forks the session of somebody who is logged in. It has yet to say that it is ready.
-    pub fn fork_session(&self, client: &Client, login: &mut Login) -> Result<Session, Failure> {
+    pub fn fork_session(&self, client: &Client, login: &mut Login, ahead: &[u8]) -> Result<Session, Failure> {
         let (ours, theirs) = Link::pair().doing(|| "make the link of a session".into())?;
         let child = match fork()? {
             Forked::Child => {
                 let exit = match self.become_session(&theirs, client, login) {
                     Ok((dropped, place)) => {
-                        session::run(dropped, start(theirs, self.inheritance, client, login, place))
+                        session::run(dropped, start(theirs, self.inheritance, client, login, place, ahead))
                     }
                     Err(refusal) => {
                         // Nobody waits for it if the worker is gone.

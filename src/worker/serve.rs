@@ -38,13 +38,17 @@ enum Ending {
     Left(Leaving),
     /// The daemon, or a process of this connection, ends at once.
     AtOnce,
+    /// The client has logged out and goes on with another worker.
+    Reinitialized {
+        ahead: Vec<u8>,
+    },
 }
 
 impl Worker<'_> {
     /// Serves the client.
-    pub fn serve(self, client: Client, frontend: Frontend) -> Exit {
+    pub fn serve(self, client: Client, ahead: Vec<u8>, frontend: Frontend) -> Exit {
         log::info("FTP session opened (connect).");
-        let serve = ToFrontend::Serve { peer: client.peer, local: client.local };
+        let serve = ToFrontend::Serve { peer: client.peer, local: client.local, ahead };
         let prepared = socket::prepare_control(client.control.as_fd());
         if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
             return Exit::PeerGone;
@@ -68,6 +72,12 @@ impl Worker<'_> {
                 log::info(format_args!("FTP session ended. {totals}"));
                 Exit::PeerGone
             }
+            Ending::Reinitialized { ahead } => {
+                log::info(format_args!("FTP session closed (logged out, to log in again). {totals}"));
+                let handed =
+                    self.supervisor.send_with(&ToSupervisor::HandBack { ahead }, client.control.as_fd());
+                if handed.is_ok() { Exit::Served } else { Exit::PeerGone }
+            }
         }
     }
 
@@ -80,8 +90,8 @@ impl Worker<'_> {
         let mut next = None;
         loop {
             let heard = next.take().unwrap_or_else(|| dialogue.hear(deadline));
-            let (user, password) = match heard {
-                Heard::Attempt { user, password } => (user, password),
+            let (user, password, ahead) = match heard {
+                Heard::Attempt { user, password, ahead } => (user, password, ahead),
                 Heard::Left(why) => return Err(Ending::Left(why)),
                 Heard::Finish => {
                     // The frontend says 421 and then that the client has left.
@@ -95,6 +105,7 @@ impl Worker<'_> {
             };
             // Every failure is answered this much after the attempt, however soon it was known.
             let answer_at = Instant::now() + options.failure_delay.duration();
+            dialogue.begin(&user, ahead);
             let texts = match self.attempt(client, &mut dialogue, &user, password) {
                 Progress::LoggedIn(login, session) => return Ok((*login, session)),
                 Progress::Over(ending) => return Err(ending),
@@ -103,8 +114,11 @@ impl Worker<'_> {
             failures += 1;
             let enough = failures >= options.max_failures.get();
             match dialogue.take_interruption() {
-                // The client has not waited for this answer, but begun anew.
-                Some(interruption @ Heard::Attempt { .. }) if !enough => next = Some(interruption),
+                // The client has not waited for this answer, but begun anew. The other one has its time, too.
+                Some(interruption @ Heard::Attempt { .. }) if !enough => {
+                    self.wait_out(&dialogue, answer_at)?;
+                    next = Some(interruption);
+                }
                 Some(Heard::Attempt { .. }) | None => {
                     self.wait_out(&dialogue, answer_at)?;
                     let answer =
@@ -141,7 +155,6 @@ impl Worker<'_> {
         user: &str,
         password: Password,
     ) -> Progress {
-        dialogue.begin(user);
         let decision = login::decide(&self.inheritance.config, client.peer.ip(), user, &password, dialogue);
         drop(password);
         let mut login = match decision {
@@ -195,8 +208,9 @@ impl Worker<'_> {
         dialogue: &Dialogue<'_>,
         login: &mut Login,
     ) -> Result<Session, (String, Vec<String>)> {
-        let session =
-            self.fork_session(client, login).map_err(|failure| (failure.to_string(), Vec::new()))?;
+        let session = self
+            .fork_session(client, login, &dialogue.ahead)
+            .map_err(|failure| (failure.to_string(), Vec::new()))?;
         let deadline = Instant::now() + READY_LIMIT;
         let ready = wait([(session.link.as_fd(), PollFlags::POLLIN)], Some(deadline));
         if !matches!(ready, Ok([ready]) if !ready.is_empty()) {
@@ -250,7 +264,7 @@ impl Worker<'_> {
             if !talking.is_empty() {
                 match self.hear_session(client, &session, &mut watch, &mut totals, &mut left) {
                     Ok(true) => {}
-                    Ok(false) => break Ending::Left(left.unwrap_or(Leaving::Vanished)),
+                    Ok(false) => break left.unwrap_or(Ending::Left(Leaving::Vanished)),
                     Err(()) => {
                         log::error("the session sent what it may not send; it is ended");
                         break Ending::AtOnce;
@@ -272,7 +286,7 @@ impl Worker<'_> {
         }
         // How the process died is nothing to hold against the client: its user can end it as he likes.
         if let WaitStatus::Signaled(_, signal, _) = session.bury()
-            && matches!(ending, Ending::Left(_))
+            && !matches!(ending, Ending::AtOnce)
         {
             log::warning(format_args!("the session process was killed by {signal}"));
         }
@@ -287,7 +301,7 @@ impl Worker<'_> {
         session: &Session,
         watch: &mut Watch,
         totals: &mut Totals,
-        left: &mut Option<Leaving>,
+        left: &mut Option<Ending>,
     ) -> Result<bool, ()> {
         let message = match session.link.receive() {
             Ok(Some((message, None))) => message,
@@ -306,7 +320,11 @@ impl Worker<'_> {
                 Ok(())
             }
             FromSession::Left { why } => {
-                *left = Some(why);
+                *left = Some(Ending::Left(why));
+                Ok(())
+            }
+            FromSession::Reinitialize { ahead } => {
+                *left = Some(Ending::Reinitialized { ahead });
                 Ok(())
             }
             FromSession::Ready | FromSession::NotReady { .. } => return Err(()),

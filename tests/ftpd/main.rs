@@ -40,6 +40,7 @@ modules! {
     listings
     data_connections
     connection
+    reinitialize
     limits
     reload
     shutdown

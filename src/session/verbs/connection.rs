@@ -3,7 +3,7 @@
 use super::{ENTRIES, listings};
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome};
-use crate::session::{Representation, Session};
+use crate::session::{End, Representation, Session};
 
 /// USER: nobody becomes somebody else within a session; the process is this user for good.
 pub fn user(session: &mut Session, _name: &[u8]) -> Outcome {
@@ -94,6 +94,12 @@ pub fn allo(session: &mut Session, size: &[u8]) -> Outcome {
         return Ok(Reply::new(Code::StorageExceeded, "There is not so much room."));
     }
     Ok(Reply::new(Code::Superfluous, "There is room."))
+}
+
+/// REIN: log out. The reply is the greeting of whoever serves the client next: this process cannot be anybody else.
+pub fn rein(session: &mut Session) -> Outcome {
+    session.ending = Some(End::Reinitialized);
+    Ok(Reply::new(Code::Ready, "Logged out."))
 }
 
 /// Verbs of RFC 959 that this server does not have.

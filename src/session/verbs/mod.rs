@@ -16,7 +16,7 @@ pub const VERBS: &[Verb<Session>] = &[
     Verb::new("USER", Run::Text(connection::user), "959", "USER <name>: say who you are").for_anybody(),
     Verb::new("PASS", Run::OptionalText(connection::pass), "959", "PASS <password>: prove it").for_anybody(),
     Verb::new("ACCT", Run::OptionalText(connection::acct), "959", "ACCT <account>: not needed").for_anybody(),
-    Verb::new("REIN", Run::OptionalText(connection::not_implemented), "959", "REIN: not implemented"),
+    Verb::new("REIN", Run::Bare(connection::rein), "959", "REIN: log out, to log in again"),
     Verb::new("SMNT", Run::OptionalText(connection::not_implemented), "959", "SMNT <path>: not implemented"),
     Verb::new("QUIT", Run::Bare(connection::quit), "959", "QUIT: end the session").for_anybody(),
     Verb::new("BYE", Run::Bare(connection::quit), "959", "BYE: another name of QUIT").for_anybody(),
