@@ -177,11 +177,14 @@ pub fn dispatch<S: State>(verbs: &[Verb<S>], state: &mut S, command: &Command) -
 }
 
 /// The reply to a verb that is not in the table.
-pub fn unknown<'a>(names: impl Iterator<Item = &'a str>, verb: &str) -> Reply {
+pub fn unknown<'a>(mut names: impl Iterator<Item = &'a str>, verb: &str) -> Reply {
     match verb.split_once(' ') {
         Some(("OPTS", option)) => Reply::new(Code::BadArgument, format!("There is no option {option}.")),
-        Some((family, member)) if names.into_iter().any(|name| name.split(' ').next() == Some(family)) => {
+        Some((family, member)) if names.any(|name| name.split(' ').next() == Some(family)) => {
             Reply::new(Code::NotImplementedForArgument, format!("{family} has no {member}; see SITE HELP."))
+        }
+        None if names.any(|name| name.split_once(' ').is_some_and(|(family, _)| family == verb)) => {
+            Reply::new(Code::BadArgument, format!("Usage: {verb} <command>"))
         }
         _ => Reply::new(Code::Unrecognized, format!("{verb}: command not understood.")),
     }

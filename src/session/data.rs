@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
@@ -60,16 +61,15 @@ impl DataPort {
     /// there is no free port.
     pub fn listen(&mut self) -> Result<u16, Reply> {
         self.plan = Plan::None;
-        let listener = match self.options.passive_ports {
-            None => data_socket::listen_at(with_port(self.local, 0)),
+        let bound = match self.options.passive_ports {
+            None => data_socket::listen_at(with_port(self.local, 0))
+                .and_then(|listener| Ok((socket::local_address(listener.as_fd())?.port(), listener))),
             Some(range) => listen_within(self.local, *range.ports().start(), *range.ports().end()),
         };
-        let bound =
-            listener.and_then(|listener| Ok((socket::local_address(listener.as_fd())?.port(), listener)));
         let (port, listener) = bound.map_err(|error| {
             let text = match error.kind() {
                 io::ErrorKind::AddrInUse => "All ports for data connections are in use.".to_string(),
-                _ => format!("Cannot listen for a data connection: {error}."),
+                _ => format!("Cannot listen for a data connection: {}.", described(&error)),
             };
             Reply::new(Code::CannotOpenData, text)
         })?;
@@ -93,14 +93,14 @@ impl DataPort {
 }
 
 /// Tries each port once, from a random one on.
-fn listen_within(local: SocketAddr, first: u16, last: u16) -> io::Result<OwnedFd> {
+fn listen_within(local: SocketAddr, first: u16, last: u16) -> io::Result<(u16, OwnedFd)> {
     let count = u32::from(last - first) + 1;
     let start = random::below(count)?;
     for step in 0..count {
         let port = first + ((start + step) % count) as u16;
         match data_socket::listen_at(with_port(local, port)) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            other => return other,
+            other => return Ok((port, other?)),
         }
     }
     Err(io::ErrorKind::AddrInUse.into())
@@ -157,6 +157,11 @@ impl From<Interrupted> for NoData {
     }
 }
 
+/// For the client, who has no use for numbers.
+fn described(error: &io::Error) -> &'static str {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)).desc()
+}
+
 fn refused(text: impl Into<Vec<u8>>) -> NoData {
     NoData::Refused(Reply::new(Code::CannotOpenData, text))
 }
@@ -188,7 +193,12 @@ impl Session {
                         self.wait_for(listener.as_fd(), PollFlags::POLLIN, deadline)?;
                     }
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ => return Err(refused(format!("Cannot accept a data connection: {error}."))),
+                    _ => {
+                        return Err(refused(format!(
+                            "Cannot accept a data connection: {}.",
+                            described(&error)
+                        )));
+                    }
                 },
             }
             if Instant::now() >= deadline {
@@ -216,8 +226,6 @@ impl Session {
             Ok(errno) => return Err(failed(io::Error::from_raw_os_error(errno))),
             Err(errno) => return Err(failed(errno.into())),
         }
-        // The last segment of a small file leaves at once.
-        let _ = setsockopt(&socket, sockopt::TcpNoDelay, &true);
         Ok(socket)
     }
 

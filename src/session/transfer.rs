@@ -126,7 +126,8 @@ impl Session {
     /// Ends the transfer: the connection is closed first, and then the client is told how it went.
     pub fn end_transfer(&mut self, connection: Connection, moved: Result<(), Cut>) -> Outcome {
         let moved = match moved {
-            Ok(()) if connection.is_broken() => Err(Cut::Broken),
+            // What was received is written already; of what was sent, the kernel knows more than we do.
+            Ok(()) if self.is_sending() && connection.is_broken() => Err(Cut::Broken),
             other => other,
         };
         match &moved {
@@ -150,6 +151,13 @@ impl Session {
             Ok(()) => Ok(Reply::new(Code::TransferComplete, "Transfer complete.")),
             Err(cut) => Err(cut.reply()),
         }
+    }
+
+    fn is_sending(&self) -> bool {
+        self.moving.as_ref().is_some_and(|moving| match moving.direction {
+            Direction::Out | Direction::Listing => true,
+            Direction::In => false,
+        })
     }
 
     /// If the session ends, it has to be remembered until the command is done.

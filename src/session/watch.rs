@@ -40,6 +40,7 @@ impl Session {
         deadline: Option<Instant>,
     ) -> Result<PollFlags, End> {
         self.control.flush();
+        self.worker.tell_events();
         let clogged_until =
             self.control.clogged_since().map(|since| since + self.options.stall_timeout.duration());
         if clogged_until.is_some_and(|until| until <= Instant::now()) {

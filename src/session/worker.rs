@@ -1,7 +1,7 @@
 //! The worker, as the session sees it: told what happened, asked for favours, obeyed when it says that the daemon is
 //! stopping.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -12,6 +12,8 @@ use crate::ipc::messages::{Event, FavourLink, FromSession, Leaving, ToSession};
 /// This end of the link.
 pub struct Worker {
     link: FavourLink,
+    /// What happened since the last wait: the client is told first.
+    events: RefCell<Vec<Event>>,
     /// The daemon is stopping.
     finishing: Cell<bool>,
     /// The worker is gone, or broke the rules: nothing can be logged or asked any more.
@@ -21,7 +23,12 @@ pub struct Worker {
 impl Worker {
     /// The session that uses the link, and what asks for names, share it.
     pub fn new(link: FavourLink) -> Rc<Worker> {
-        Rc::new(Worker { link, finishing: Cell::new(false), gone: Cell::new(false) })
+        Rc::new(Worker {
+            link,
+            events: RefCell::default(),
+            finishing: Cell::new(false),
+            gone: Cell::new(false),
+        })
     }
 
     /// Whether the session shall end as soon as nothing is being transferred.
@@ -44,13 +51,21 @@ impl Worker {
         self.tell(&FromSession::NotReady { why, text: "The session could not begin.".into() });
     }
 
-    /// Something happened.
+    /// Something happened. The worker hears of it with the next wait.
     pub fn report(&self, event: Event) {
-        self.tell(&FromSession::Event(event));
+        self.events.borrow_mut().push(event);
+    }
+
+    /// Tells the worker what happened.
+    pub fn tell_events(&self) {
+        for event in self.events.take() {
+            self.tell(&FromSession::Event(event));
+        }
     }
 
     /// The session ends.
     pub fn left(&self, why: Leaving) {
+        self.tell_events();
         self.tell(&FromSession::Left { why });
     }
 

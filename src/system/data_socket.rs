@@ -19,10 +19,10 @@ pub fn listen_at(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(family, SockType::Stream, flags, SockProtocol::Tcp)?;
-    // Earlier connections of this port may not have been forgotten yet (TIME_WAIT); they are no obstacle.
-    setsockopt(&listener, sockopt::ReuseAddr, &true)?;
-    // Accepted connections inherit it: the last segment of a small file leaves at once.
-    setsockopt(&listener, sockopt::TcpNoDelay, &true)?;
+    if address.port() != 0 {
+        // Earlier connections of this port may not have been forgotten yet (TIME_WAIT); they are no obstacle.
+        setsockopt(&listener, sockopt::ReuseAddr, &true)?;
+    }
     bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;
     listen(&listener, Backlog::new(BACKLOG)?)?;
     Ok(listener)
