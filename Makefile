@@ -1,7 +1,7 @@
 # make run     build what is needed and serve: as root the accounts of this machine, else this directory, read only
 # make test    install what the tests need and run all of them
 # make bench   measure beside vsftpd, ProFTPD, Pure-FTPd and pyftpdlib
-# make documents  write anew what is generated: the sample configuration and parts of the manual pages
+# make documents  write anew what is generated: the sample configuration, docs/verbs.md, parts of the manual pages
 
 CARGO ?= cargo
 PORT ?= 2121

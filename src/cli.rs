@@ -6,6 +6,7 @@ mod check;
 mod generate;
 mod manual;
 mod share;
+mod verbs;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};

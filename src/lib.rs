@@ -15,3 +15,5 @@ mod supervisor;
 #[allow(unsafe_code)]
 mod system;
 mod worker;
+
+pub use session::ENTRIES as VERBS;

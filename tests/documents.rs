@@ -1,4 +1,4 @@
-//! What is committed under man/ and etc/ is what the program prints, and says all there is to say.
+//! What is committed under man/, etc/ and docs/ is what the program prints, and says all there is to say.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,8 +7,12 @@ use std::process::Command;
 use ftpd::config::{Config, OptionDoc, SECTIONS};
 
 /// Files that are printed by `ftpd generate`, and what they are called there.
-const GENERATED: &[(&str, &str)] =
-    &[("man-command", "man/ftpd.8"), ("man-conf", "man/ftpd.toml.5"), ("sample", "etc/ftpd.toml")];
+const GENERATED: &[(&str, &str)] = &[
+    ("man-command", "man/ftpd.8"),
+    ("man-conf", "man/ftpd.toml.5"),
+    ("sample", "etc/ftpd.toml"),
+    ("verbs", "docs/verbs.md"),
+];
 
 fn repository(path: &str) -> String {
     format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))

@@ -1,9 +1,9 @@
-//! `ftpd generate`: the files under man/ and etc/ that are made of the lists in this program. tests/documents.rs
+//! `ftpd generate`: the files under man/, etc/ and docs/ that are made of the lists in this program. tests/documents.rs
 //! compares them with what is committed.
 
 use clap::ValueEnum;
 
-use super::manual;
+use super::{manual, verbs};
 use crate::config::{DEFAULT_PATH, OptionDoc, SECTIONS, SectionDoc};
 
 /// A generated file.
@@ -15,6 +15,8 @@ pub enum Document {
     ManConf,
     /// etc/ftpd.toml
     Sample,
+    /// docs/verbs.md
+    Verbs,
 }
 
 impl Document {
@@ -24,6 +26,7 @@ impl Document {
             Document::ManCommand => manual::command(),
             Document::ManConf => manual::configuration(),
             Document::Sample => sample(),
+            Document::Verbs => verbs::table(),
         }
     }
 }

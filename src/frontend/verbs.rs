@@ -4,24 +4,16 @@ use crate::exit::Exit;
 use crate::frontend::Frontend;
 use crate::ipc::messages::{FromFrontend, Leaving, Password, ToFrontend};
 use crate::protocol::reply::{Code, Reply};
-use crate::protocol::verb::{self, Access, Outcome, Run, Verb};
+use crate::protocol::verb::{self, Outcome, Run, Verb};
 
+/// What documents say of a row stands in the table of the session.
 const fn row(
     name: &'static str,
     run: Run<Frontend>,
     help: &'static str,
     rfc: &'static str,
 ) -> Verb<Frontend> {
-    Verb {
-        name,
-        run,
-        access: Access::Anybody,
-        permission: None,
-        help,
-        rfc,
-        feature: None,
-        during_transfer: false,
-    }
+    Verb::new(name, run, rfc, help).for_anybody()
 }
 
 /// The table. Every other verb is answered 530 or 500.

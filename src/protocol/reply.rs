@@ -81,6 +81,46 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order of their numbers.
+    pub const ALL: &[Code] = &[
+        Code::Opening,
+        Code::Ok,
+        Code::Superfluous,
+        Code::SystemStatus,
+        Code::DirectoryStatus,
+        Code::FileStatus,
+        Code::Help,
+        Code::SystemType,
+        Code::Ready,
+        Code::Closing,
+        Code::NothingToAbort,
+        Code::TransferComplete,
+        Code::Passive,
+        Code::ExtendedPassive,
+        Code::LoggedIn,
+        Code::FileOk,
+        Code::PathCreated,
+        Code::NeedPassword,
+        Code::NeedMore,
+        Code::NotAvailable,
+        Code::CannotOpenData,
+        Code::TransferAborted,
+        Code::FileBusy,
+        Code::LocalError,
+        Code::InsufficientStorage,
+        Code::Unrecognized,
+        Code::BadArgument,
+        Code::NotImplemented,
+        Code::BadSequence,
+        Code::NotImplementedForArgument,
+        Code::UnknownProtocol,
+        Code::NotLoggedIn,
+        Code::FileUnavailable,
+        Code::StorageExceeded,
+        Code::NameNotAllowed,
+        Code::BadRestart,
+    ];
+
     /// The number.
     pub fn number(self) -> u16 {
         self as u16

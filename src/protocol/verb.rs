@@ -57,9 +57,24 @@ pub struct Verb<S> {
     pub rfc: &'static str,
     /// The line of FEAT that announces it (RFC 2389), if one has to.
     pub feature: Option<&'static str>,
+    /// The codes it may be answered with, beside `COMMON_REPLIES` and `FILE_REPLIES`.
+    pub replies: &'static str,
+    /// The version of this server that had it first.
+    pub since: &'static str,
     /// Whether it is obeyed while data moves. Other commands wait for the end of the transfer.
     pub during_transfer: bool,
 }
+
+/// What any verb may be answered with: the connection ends; the line is too long; the argument is wrong or missing;
+/// nobody has logged in.
+pub const COMMON_REPLIES: &str = "421 500 501 530";
+
+/// What any verb may be answered with, besides, that needs a permission: the file is busy; the system failed; there
+/// is no such file or no permission; there can be no such name.
+pub const FILE_REPLIES: &str = "450 451 550 553";
+
+/// The version in which a row is new that does not say otherwise.
+const FIRST_VERSION: &str = "0.1.0";
 
 /// What a row says without its function: for the process that has another one, and for documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +91,12 @@ pub struct Entry {
     pub rfc: &'static str,
     /// As in `Verb`.
     pub feature: Option<&'static str>,
+    /// As in `Verb`.
+    pub replies: &'static str,
+    /// As in `Verb`.
+    pub since: &'static str,
+    /// As in `Verb`.
+    pub during_transfer: bool,
 }
 
 impl<S> Verb<S> {
@@ -89,6 +110,8 @@ impl<S> Verb<S> {
             help,
             rfc,
             feature: None,
+            replies: "",
+            since: FIRST_VERSION,
             during_transfer: false,
         }
     }
@@ -111,6 +134,12 @@ impl<S> Verb<S> {
         self
     }
 
+    /// The same, answered with one of these codes, in the order of their numbers: `"250 553"`.
+    pub const fn replies(mut self, codes: &'static str) -> Verb<S> {
+        self.replies = codes;
+        self
+    }
+
     /// The same, obeyed while data moves.
     pub const fn during_transfer(mut self) -> Verb<S> {
         self.during_transfer = true;
@@ -126,6 +155,9 @@ impl<S> Verb<S> {
             help: self.help,
             rfc: self.rfc,
             feature: self.feature,
+            replies: self.replies,
+            since: self.since,
+            during_transfer: self.during_transfer,
         }
     }
 
@@ -133,6 +165,16 @@ impl<S> Verb<S> {
     fn usage(&self) -> Reply {
         let usage = self.help.split(':').next().unwrap_or(self.name);
         Reply::new(Code::BadArgument, format!("Usage: {usage}"))
+    }
+}
+
+impl Entry {
+    /// Whether the row promises that this code may be the answer.
+    pub fn may_answer(&self, code: u16) -> bool {
+        let file_replies = if self.permission.is_some() { FILE_REPLIES } else { "" };
+        let mut codes =
+            [COMMON_REPLIES, file_replies, self.replies].into_iter().flat_map(|list| list.split(' '));
+        codes.any(|other| other.parse() == Ok(code))
     }
 }
 

@@ -13,111 +13,194 @@ use crate::protocol::verb::{Entry, Run, Verb};
 /// Every verb, by subject; within a subject in the order of the RFCs.
 pub const VERBS: &[Verb<Session>] = &[
     // Who and how.
-    Verb::new("USER", Run::Text(connection::user), "959", "USER <name>: say who you are").for_anybody(),
-    Verb::new("PASS", Run::OptionalText(connection::pass), "959", "PASS <password>: prove it").for_anybody(),
-    Verb::new("ACCT", Run::OptionalText(connection::acct), "959", "ACCT <account>: not needed").for_anybody(),
-    Verb::new("REIN", Run::Bare(connection::rein), "959", "REIN: log out, to log in again"),
-    Verb::new("SMNT", Run::OptionalText(connection::not_implemented), "959", "SMNT <path>: not implemented"),
-    Verb::new("QUIT", Run::Bare(connection::quit), "959", "QUIT: end the session").for_anybody(),
-    Verb::new("BYE", Run::Bare(connection::quit), "959", "BYE: another name of QUIT").for_anybody(),
-    Verb::new("NOOP", Run::Bare(connection::noop), "959", "NOOP: do nothing").for_anybody().during_transfer(),
-    Verb::new("SYST", Run::Bare(connection::syst), "959", "SYST: the kind of system").for_anybody(),
-    Verb::new("HELP", Run::OptionalText(connection::help), "959", "HELP [<verb>]: what there is")
+    Verb::new("USER", Run::Text(connection::user), "959 4.1.1", "USER <name>: say who you are")
+        .replies("331")
+        .for_anybody(),
+    Verb::new("PASS", Run::OptionalText(connection::pass), "959 4.1.1", "PASS <password>: prove it")
+        .replies("230 331 503")
+        .for_anybody(),
+    Verb::new("ACCT", Run::OptionalText(connection::acct), "959 4.1.1", "ACCT <account>: not needed")
+        .replies("202")
+        .for_anybody(),
+    Verb::new("REIN", Run::Bare(connection::rein), "959 4.1.1", "REIN: log out, to log in again")
+        .replies("220"),
+    Verb::new(
+        "SMNT",
+        Run::OptionalText(connection::not_implemented),
+        "959 4.1.1",
+        "SMNT <path>: not implemented",
+    )
+    .replies("502"),
+    Verb::new("QUIT", Run::Bare(connection::quit), "959 4.1.1", "QUIT: end the session")
+        .replies("221")
+        .for_anybody(),
+    Verb::new("BYE", Run::Bare(connection::quit), "959 4.1.1", "BYE: another name of QUIT")
+        .replies("221")
+        .for_anybody(),
+    Verb::new("NOOP", Run::Bare(connection::noop), "959 4.1.3", "NOOP: do nothing")
+        .replies("200")
+        .for_anybody()
+        .during_transfer(),
+    Verb::new("SYST", Run::Bare(connection::syst), "959 4.1.3", "SYST: the kind of system")
+        .replies("215")
+        .for_anybody(),
+    Verb::new("HELP", Run::OptionalText(connection::help), "959 4.1.3", "HELP [<verb>]: what there is")
+        .replies("214 502")
         .for_anybody(),
     Verb::new(
         "SITE HELP",
         Run::OptionalText(connection::site_help),
-        "959",
+        "959 4.1.3",
         "SITE HELP [<verb>]: what SITE has",
-    ),
-    Verb::new("FEAT", Run::Bare(listings::feat), "2389", "FEAT: what goes beyond RFC 959").for_anybody(),
+    )
+    .replies("214 502"),
+    Verb::new("FEAT", Run::Bare(listings::feat), "2389 3", "FEAT: what goes beyond RFC 959")
+        .replies("211")
+        .for_anybody(),
     Verb::new("OPTS UTF8", Run::OptionalText(connection::opts_utf8), "2640", "OPTS UTF8 ON: names are UTF-8")
+        .replies("200")
         .for_anybody()
         .announced("UTF8"),
     Verb::new(
         "OPTS MLST",
         Run::OptionalText(listings::opts_mlst),
-        "3659",
+        "3659 7.9",
         "OPTS MLST [<facts>]: choose facts",
-    ),
-    Verb::new("STAT", Run::OptionalText(connection::stat), "959", "STAT [<path>]: the state, or a listing")
-        .for_anybody()
-        .during_transfer(),
+    )
+    .replies("200"),
+    Verb::new(
+        "STAT",
+        Run::OptionalText(connection::stat),
+        "959 4.1.3",
+        "STAT [<path>]: the state, or a listing",
+    )
+    .replies("211 213 450 451 550 553")
+    .for_anybody()
+    .during_transfer(),
     // Data.
-    Verb::new("TYPE", Run::Text(connection::representation), "959", "TYPE A|I: text or bytes"),
-    Verb::new("MODE", Run::Text(connection::mode), "959", "MODE S: as a stream"),
-    Verb::new("STRU", Run::Text(connection::structure), "959", "STRU F: as files"),
-    Verb::new("ALLO", Run::Text(connection::allo), "959", "ALLO <bytes>: is there room"),
-    Verb::new("PASV", Run::Bare(data::pasv), "959", "PASV: listen for a data connection"),
-    Verb::new("P@SW", Run::Bare(data::pasv), "959", "P@SW: PASV as some routers write it"),
-    Verb::new("EPSV", Run::OptionalText(data::epsv), "2428", "EPSV [1|2|ALL]: listen for a data connection")
-        .announced("EPSV"),
-    Verb::new("PORT", Run::Text(data::port), "959", "PORT <h1,h2,h3,h4,p1,p2>: connect there"),
-    Verb::new("EPRT", Run::Text(data::eprt), "2428", "EPRT <|protocol|address|port|>: connect there")
+    Verb::new("TYPE", Run::Text(connection::representation), "959 4.1.2", "TYPE A|I: text or bytes")
+        .replies("200 504"),
+    Verb::new("MODE", Run::Text(connection::mode), "959 4.1.2", "MODE S: as a stream").replies("200 504"),
+    Verb::new("STRU", Run::Text(connection::structure), "959 4.1.2", "STRU F: as files").replies("200 504"),
+    Verb::new("ALLO", Run::Text(connection::allo), "959 4.1.3", "ALLO <bytes>: is there room")
+        .replies("202 451 550 552"),
+    Verb::new("PASV", Run::Bare(data::pasv), "959 4.1.2", "PASV: listen for a data connection")
+        .replies("227 425 503"),
+    Verb::new("P@SW", Run::Bare(data::pasv), "959 4.1.2", "P@SW: PASV as some routers write it")
+        .replies("227 425 503"),
+    Verb::new(
+        "EPSV",
+        Run::OptionalText(data::epsv),
+        "2428 3",
+        "EPSV [1|2|ALL]: listen for a data connection",
+    )
+    .replies("200 229 425 503 522")
+    .announced("EPSV"),
+    Verb::new("PORT", Run::Text(data::port), "959 4.1.2", "PORT <h1,h2,h3,h4,p1,p2>: connect there")
+        .replies("200 502 503"),
+    Verb::new("EPRT", Run::Text(data::eprt), "2428 2", "EPRT <|protocol|address|port|>: connect there")
+        .replies("200 502 503 522")
         .announced("EPRT"),
-    Verb::new("ABOR", Run::Bare(connection::abor), "959", "ABOR: end the transfer that is going on")
+    Verb::new("ABOR", Run::Bare(connection::abor), "959 4.1.3", "ABOR: end the transfer that is going on")
+        .replies("225 226")
         .during_transfer(),
     // Directories.
-    Verb::new("PWD", Run::Bare(directories::pwd), "959", "PWD: the working directory"),
-    Verb::new("XPWD", Run::Bare(directories::pwd), "775", "XPWD: old name of PWD"),
+    Verb::new("PWD", Run::Bare(directories::pwd), "959 4.1.3", "PWD: the working directory").replies("257"),
+    Verb::new("XPWD", Run::Bare(directories::pwd), "775", "XPWD: old name of PWD").replies("257"),
     // The syntax of paths has a feature of its own, which belongs to no verb more than to this one.
-    Verb::new("CWD", Run::Path(directories::cwd), "959", "CWD <path>: change the working directory")
+    Verb::new("CWD", Run::Path(directories::cwd), "959 4.1.1", "CWD <path>: change the working directory")
+        .replies("250")
         .needs('e')
         .announced("TVFS"),
-    Verb::new("XCWD", Run::Path(directories::cwd), "775", "XCWD <path>: old name of CWD").needs('e'),
-    Verb::new("CDUP", Run::Bare(directories::cdup), "959", "CDUP: go to the parent directory").needs('e'),
-    Verb::new("XCUP", Run::Bare(directories::cdup), "775", "XCUP: old name of CDUP").needs('e'),
-    Verb::new("MKD", Run::Path(directories::mkd), "959", "MKD <path>: make a directory").needs('m'),
-    Verb::new("XMKD", Run::Path(directories::mkd), "775", "XMKD <path>: old name of MKD").needs('m'),
-    Verb::new("RMD", Run::Path(directories::rmd), "959", "RMD <path>: remove a directory").needs('d'),
-    Verb::new("XRMD", Run::Path(directories::rmd), "775", "XRMD <path>: old name of RMD").needs('d'),
+    Verb::new("XCWD", Run::Path(directories::cwd), "775", "XCWD <path>: old name of CWD")
+        .replies("250")
+        .needs('e'),
+    Verb::new("CDUP", Run::Bare(directories::cdup), "959 4.1.1", "CDUP: go to the parent directory")
+        .replies("250")
+        .needs('e'),
+    Verb::new("XCUP", Run::Bare(directories::cdup), "775", "XCUP: old name of CDUP")
+        .replies("250")
+        .needs('e'),
+    Verb::new("MKD", Run::Path(directories::mkd), "959 4.1.3", "MKD <path>: make a directory")
+        .replies("257 452 552")
+        .needs('m'),
+    Verb::new("XMKD", Run::Path(directories::mkd), "775", "XMKD <path>: old name of MKD")
+        .replies("257 452 552")
+        .needs('m'),
+    Verb::new("RMD", Run::Path(directories::rmd), "959 4.1.3", "RMD <path>: remove a directory")
+        .replies("250")
+        .needs('d'),
+    Verb::new("XRMD", Run::Path(directories::rmd), "775", "XRMD <path>: old name of RMD")
+        .replies("250")
+        .needs('d'),
     // Listings.
-    Verb::new("LIST", Run::OptionalText(listings::list), "959", "LIST [<path>]: a listing for people")
+    Verb::new("LIST", Run::OptionalText(listings::list), "959 4.1.3", "LIST [<path>]: a listing for people")
+        .replies("150 226 425 426")
         .needs('l'),
-    Verb::new("NLST", Run::OptionalText(listings::nlst), "959", "NLST [<path>]: a listing of names")
+    Verb::new("NLST", Run::OptionalText(listings::nlst), "959 4.1.3", "NLST [<path>]: a listing of names")
+        .replies("150 226 425 426")
         .needs('l'),
-    Verb::new("MLSD", Run::OptionalText(listings::mlsd), "3659", "MLSD [<path>]: a listing for programs")
+    Verb::new("MLSD", Run::OptionalText(listings::mlsd), "3659 7", "MLSD [<path>]: a listing for programs")
+        .replies("150 226 425 426")
         .needs('l'),
-    Verb::new("MLST", Run::PathOrCwd(listings::mlst), "3659", "MLST [<path>]: the facts of one name")
+    Verb::new("MLST", Run::PathOrCwd(listings::mlst), "3659 7", "MLST [<path>]: the facts of one name")
+        .replies("250")
         .needs('l')
         .announced(MLST_FEATURE),
     // Files.
-    Verb::new("RETR", Run::Path(transfers::retr), "959", "RETR <path>: send me this file").needs('r'),
-    Verb::new("STOR", Run::Path(transfers::stor), "959", "STOR <path>: take this file").needs('w'),
+    Verb::new("RETR", Run::Path(transfers::retr), "959 4.1.3", "RETR <path>: send me this file")
+        .replies("150 226 425 426 504 554")
+        .needs('r'),
+    Verb::new("STOR", Run::Path(transfers::stor), "959 4.1.3", "STOR <path>: take this file")
+        .replies("150 226 425 426 452 504 552 554")
+        .needs('w'),
     Verb::new(
         "STOU",
         Run::OptionalText(transfers::stou),
-        "959",
+        "959 4.1.3",
         "STOU [<name>]: take this file, under a new name",
     )
+    .replies("150 226 425 426 452 552")
     .needs('w'),
-    Verb::new("APPE", Run::Path(transfers::appe), "959", "APPE <path>: take what belongs at the end")
+    Verb::new("APPE", Run::Path(transfers::appe), "959 4.1.3", "APPE <path>: take what belongs at the end")
+        .replies("150 226 425 426 452 552")
         .needs('a'),
-    Verb::new("REST", Run::Text(transfers::rest), "3659", "REST <offset>: where the next transfer begins")
+    Verb::new("REST", Run::Text(transfers::rest), "3659 5", "REST <offset>: where the next transfer begins")
+        .replies("350 504")
         .announced("REST STREAM"),
-    Verb::new("SIZE", Run::Path(files::size), "3659", "SIZE <path>: the size in bytes")
+    Verb::new("SIZE", Run::Path(files::size), "3659 4", "SIZE <path>: the size in bytes")
+        .replies("213")
         .needs('l')
         .announced("SIZE"),
-    Verb::new("MDTM", Run::Path(files::mdtm), "3659", "MDTM <path>: the time of the last change")
+    Verb::new("MDTM", Run::Path(files::mdtm), "3659 3", "MDTM <path>: the time of the last change")
+        .replies("213")
         .needs('l')
         .announced("MDTM"),
     Verb::new(
         "MFMT",
         Run::WordAndPath(files::mfmt),
-        "draft-somers-ftp-mfxx",
+        "draft-somers-ftp-mfxx 3",
         "MFMT <time> <path>: set that time",
     )
+    .replies("213")
     .needs('T')
     .announced("MFMT"),
-    Verb::new("DELE", Run::Path(files::dele), "959", "DELE <path>: remove a file").needs('d'),
-    Verb::new("RNFR", Run::Path(files::rnfr), "959", "RNFR <path>: rename this").needs('f'),
-    Verb::new("RNTO", Run::Path(files::rnto), "959", "RNTO <path>: to that").needs('f'),
+    Verb::new("DELE", Run::Path(files::dele), "959 4.1.3", "DELE <path>: remove a file")
+        .replies("250")
+        .needs('d'),
+    Verb::new("RNFR", Run::Path(files::rnfr), "959 4.1.3", "RNFR <path>: rename this")
+        .replies("350")
+        .needs('f'),
+    Verb::new("RNTO", Run::Path(files::rnto), "959 4.1.3", "RNTO <path>: to that")
+        .replies("250 452 503 552")
+        .needs('f'),
     Verb::new(
         "SITE CHMOD",
         Run::WordAndPath(files::chmod),
-        "959",
+        "959 4.1.3",
         "SITE CHMOD <mode> <path>: set the permissions",
     )
+    .replies("200")
     .needs('M'),
 ];
 
@@ -146,6 +229,7 @@ pub fn holds_secret(verb: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::reply::Code;
 
     #[test]
     fn names_are_unique_upper_case_and_stand_at_the_front_of_their_help() {
@@ -163,6 +247,16 @@ mod tests {
     #[test]
     fn the_feature_of_mlst_has_the_facts_there_are() {
         assert_eq!(MLST_FEATURE, format!("MLST {}", crate::session::facts::Facts::default().feature()));
+    }
+
+    #[test]
+    fn every_row_says_its_replies_in_order() {
+        for verb in VERBS {
+            let codes: Vec<&str> = verb.replies.split(' ').collect();
+            assert!(!verb.replies.is_empty() && codes.is_sorted(), "{}", verb.name);
+            let known = |code: &&str| Code::ALL.iter().any(|known| known.number().to_string() == **code);
+            assert!(codes.iter().all(known), "{}: {}", verb.name, verb.replies);
+        }
     }
 
     #[test]
