@@ -1,14 +1,15 @@
 //! Moving bytes between files and data connections. Every loop watches the control connection too, and looks up
 //! from time to time where it never has to wait.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::sys::uio::pread;
-use nix::unistd::write;
+use nix::unistd::{pipe2, read, write};
 
 use super::ascii::{self, FromWire};
 use super::data::Connection;
@@ -22,8 +23,11 @@ use crate::system::poll::PollFlags;
 const SLICE: u64 = 4 * 1024 * 1024;
 /// The buffer of transfers that begin, and of those that convert.
 const SMALL_BUFFER: usize = 64 * 1024;
-/// The buffer of uploads that turn out to be large.
+/// The buffer of uploads that turn out to be large, where there is no pipe for them.
 const LARGE_BUFFER: usize = 256 * 1024;
+/// The pipe of uploads that turn out to be large: the largest that every user may have (pipe(7)). Smaller ones cost
+/// as much as a buffer.
+const PIPE: usize = 1024 * 1024;
 /// A transfer that has moved this much without having to wait looks up.
 const UNWATCHED: u64 = 4 * 1024 * 1024;
 
@@ -178,6 +182,12 @@ impl Session {
                 unwatched = 0;
             }
             if received == buffer.len() && buffer.len() < LARGE_BUFFER {
+                if self.representation == Representation::Image
+                    && let Some(pipe) = wide_pipe()
+                    && self.receive_spliced(from, file, &pipe)?
+                {
+                    return Ok(());
+                }
                 buffer.resize(LARGE_BUFFER, 0);
             }
         }
@@ -188,6 +198,44 @@ impl Session {
         }
         self.keep_buffer(buffer);
         Ok(())
+    }
+
+    /// The bytes go from the socket to the page cache by way of a pipe, without passing through this process. `false`:
+    /// the file system cannot do it; what came so far has been written.
+    fn receive_spliced(
+        &mut self,
+        from: &Connection,
+        file: BorrowedFd<'_>,
+        (outlet, inlet): &(OwnedFd, OwnedFd),
+    ) -> Result<bool, Cut> {
+        let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
+        let mut unwatched = 0;
+        loop {
+            let received = match splice(from, None, inlet, None, PIPE, flags) {
+                Ok(0) => return Ok(true),
+                Ok(received) => received,
+                Err(Errno::EAGAIN) => {
+                    self.wait_to_move(from, PollFlags::POLLIN)?;
+                    unwatched = 0;
+                    continue;
+                }
+                Err(Errno::EINTR) => continue,
+                Err(Errno::EINVAL) => return Ok(false),
+                Err(errno) => return Err(cut_by(errno)),
+            };
+            self.moved(received as u64);
+            if !empty_into(outlet, file, received)? {
+                return Ok(false);
+            }
+            unwatched += received as u64;
+            if received < SMALL_BUFFER {
+                self.wait_to_move(from, PollFlags::POLLIN)?;
+                unwatched = 0;
+            } else if unwatched >= UNWATCHED {
+                self.look_up()?;
+                unwatched = 0;
+            }
+        }
     }
 
     /// Counts bytes, for STAT and the log.
@@ -224,6 +272,34 @@ fn cut_by(errno: Errno) -> Cut {
         }
         _ => Cut::Broken,
     }
+}
+
+/// A pipe that holds enough to be worth its while; a user who has many does not get another one.
+fn wide_pipe() -> Option<(OwnedFd, OwnedFd)> {
+    let pipe = pipe2(OFlag::O_CLOEXEC).ok()?;
+    fcntl(&pipe.1, FcntlArg::F_SETPIPE_SZ(PIPE as i32)).ok()?;
+    Some(pipe)
+}
+
+/// Writes what a pipe holds. `false`: it had to be copied, the file system cannot take it as it is.
+fn empty_into(outlet: &OwnedFd, file: BorrowedFd<'_>, mut left: usize) -> Result<bool, Error> {
+    while left > 0 {
+        match splice(outlet, None, file, None, left, SpliceFFlags::SPLICE_F_MOVE) {
+            Ok(written) => left -= written,
+            Err(Errno::EINTR) => {}
+            Err(Errno::EINVAL) => {
+                let mut buffer = vec![0; left];
+                while left > 0 {
+                    let taken = read(outlet, &mut buffer[..left])?;
+                    write_all(file, &buffer[..taken])?;
+                    left -= taken;
+                }
+                return Ok(false);
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(true)
 }
 
 fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Error> {
