@@ -154,9 +154,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "f.toml:2: [log] level: \"warn\" is none of \"error\", \"warning\", \"notice\", \"info\", \"debug\"",
     ),
     (
-        "forged-banner",
-        "[server]\nbanner = \"a\\r\\n230 b\"\n",
-        "f.toml:2: [server] banner: contains the control character '\\r'",
+        "banner-of-a-terminal",
+        "[server]\nbanner = \"a\\u001b[2J\"\n",
+        "f.toml:2: [server] banner: contains the control character '\\u{1b}'",
     ),
     (
         "in-user",
@@ -217,6 +217,69 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "f.toml:2: [log] to: none: No such file or directory",
     ),
     (
+        "placeholder-before-login",
+        "[server]\nbanner = \"Hello, %u.\"\n",
+        "f.toml:2: [server] banner: %u means nothing before somebody is logged in",
+    ),
+    (
+        "unknown-placeholder",
+        "[user.alice]\nlogin-message = \"%w\"\n",
+        "f.toml:2: [user.alice] login-message: %w stands for nothing; %% stands for a percent sign",
+    ),
+    (
+        "message-in-a-directory",
+        "[session]\ndirectory-message = \"etc/motd\"\n",
+        "f.toml:2: [session] directory-message: \"etc/motd\" is no name of a file; directories cannot be part of it",
+    ),
+    (
+        "no-banner-file",
+        "[host.a]\nbanner-file = \"@DIRECTORY@/none\"\n",
+        "f.toml:2: [host.a] banner-file: none: No such file or directory",
+    ),
+    (
+        "bad-banner-file",
+        "[server]\nbanner-file = \"@DIRECTORY@/f.toml\"\n#%d\n",
+        "f.toml:2: [server] banner-file: f.toml: %d means nothing before somebody is logged in",
+    ),
+    (
+        "host-without-quotes",
+        "[host.ftp.example.org]\numask = \"022\"\n",
+        "f.toml:1: [host.ftp.example]: a name with dots in it stands in quotes, as in [host.\"ftp.example.org\"]",
+    ),
+    (
+        "host-without-name",
+        "[host.\"a b\"]\n",
+        "f.toml:1: [host.\"a b\"]: \"a b\" is no name of a host, such as \"ftp.example.org\"",
+    ),
+    (
+        "option-of-no-host",
+        "[host.a]\nbaner = \"a\"\nmin-uid = 5\n",
+        "f.toml:2: [host.a] baner: there is no such option (did you mean banner?)\n\
+         f.toml:3: [host.a] min-uid: there is no such option",
+    ),
+    (
+        "host-at-no-address",
+        "[host.a]\naddresses = [\"ftp.example.org\"]\n",
+        "f.toml:2: [host.a] addresses: \"ftp.example.org\" is no address, such as \"192.0.2.1\", \
+         \"192.0.2.1:2121\" or \"[::]:2121\"",
+    ),
+    (
+        "two-hosts-of-one-address",
+        "[host.a]\naddresses = [\"192.0.2.1\"]\n[host.b]\naddresses = [\"192.0.2.1:21\", \"::ffff:192.0.2.1\"]\n",
+        "f.toml:4: [host.b] addresses: 192.0.2.1 is also that of [host.a]",
+    ),
+    (
+        "two-hosts-of-one-name",
+        "[host.\"A.org\"]\n[host.b]\nnames = [\"c\", \"a.org.\"]\n[host.d]\nnames = [\"C\"]\n",
+        "f.toml:3: [host.b] names: a.org is also a name of [host.\"A.org\"]\n\
+         f.toml:5: [host.d] names: c is also a name of [host.b]",
+    ),
+    (
+        "let-in-and-kept-out-of-a-host",
+        "[host.a]\nallow-groups = [\"x\"]\nreject-groups = [\"x\"]\n",
+        "f.toml:2: [host.a] allow-groups: x is also listed in reject-groups",
+    ),
+    (
         "anonymous-root",
         "[anonymous]\nenabled = true\naccount = \"root\"\n",
         "f.toml:3: [anonymous] account: anonymous sessions never run as root",
@@ -259,6 +322,23 @@ const WARNED: &[(&str, &str, &str)] = &[
         "no-effect",
         "[data]\nactive = false\nactive-port-20 = true\n",
         "warning: f.toml:3: [data] active-port-20: has no effect: active is false\nf.toml: ok",
+    ),
+    (
+        "host-nobody-can-reach",
+        "[listen]\naddresses = [\"[::]:21\"]\n[host.a]\naddresses = [\"192.0.2.1\", \"192.0.2.1:2121\"]\n",
+        "warning: f.toml:4: [host.a] addresses: nobody can connect to 192.0.2.1:2121: [listen] addresses does not have \
+         it\nf.toml: ok",
+    ),
+    (
+        "host-without-anonymous",
+        "[host.a]\nanonymous-root-dir = \"/\"\nallow-users = [\"no such user\"]\n",
+        "warning: f.toml:2: [host.a] anonymous-root-dir: has no effect: there are no anonymous logins here\n\
+         warning: f.toml:3: [host.a] allow-users: there is no user \"no such user\"\nf.toml: ok",
+    ),
+    (
+        "two-banners",
+        "# %c\n[host.a]\nbanner = \"a\"\nbanner-file = \"@DIRECTORY@/f.toml\"\n",
+        "warning: f.toml:3: [host.a] banner: has no effect where banner-file can be read\nf.toml: ok",
     ),
 ];
 

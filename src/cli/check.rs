@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{print, refuse};
-use crate::config::{Config, Finding, Problem};
+use crate::config::{Config, Finding, Host, Problem};
 use crate::ipc::messages::Password;
 use crate::worker::virtual_users;
 
@@ -55,16 +55,28 @@ fn missing_accounts(config: &Config) -> Vec<Problem> {
     if config.anonymous.enabled {
         user("anonymous", "account", &config.anonymous.account);
     }
-    for (key, names) in
-        [("allow-users", &config.login.allow_users), ("reject-users", &config.login.reject_users)]
-    {
-        names.iter().for_each(|name| user("login", key, name));
+    let login = &config.login;
+    let mut lists = vec![
+        ("login".to_string(), "allow-users", &login.allow_users),
+        ("login".to_string(), "reject-users", &login.reject_users),
+    ];
+    let mut groups = vec![
+        ("login".to_string(), "allow-groups", &login.allow_groups),
+        ("login".to_string(), "reject-groups", &login.reject_groups),
+    ];
+    for (name, host) in &config.host {
+        let section = || Host::section(name);
+        lists.push((section(), "allow-users", &host.own.allow_users));
+        lists.push((section(), "reject-users", &host.own.reject_users));
+        groups.push((section(), "allow-groups", &host.own.allow_groups));
+        groups.push((section(), "reject-groups", &host.own.reject_groups));
     }
-    for (key, names) in
-        [("allow-groups", &config.login.allow_groups), ("reject-groups", &config.login.reject_groups)]
-    {
+    for (section, key, names) in lists {
+        names.iter().for_each(|name| user(&section, key, name));
+    }
+    for (section, key, names) in groups {
         for name in names.iter().filter(|name| users::get_group_by_name(name.as_str()).is_none()) {
-            problems.push(config.problem("login", key, format!("there is no group {name:?}")));
+            problems.push(config.problem(&section, key, format!("there is no group {name:?}")));
         }
     }
     problems

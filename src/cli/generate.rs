@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 
 use super::{manual, verbs};
-use crate::config::{DEFAULT_PATH, OptionDoc, SECTIONS, SectionDoc};
+use crate::config::{DEFAULT_PATH, NAMED_SECTIONS, OptionDoc, SECTIONS, SectionDoc};
 
 /// A generated file.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -31,6 +31,9 @@ impl Document {
     }
 }
 
+/// The name of a section that has one, in the sample.
+const EXAMPLE_NAME: &str = "ftp.example.org";
+
 /// Columns of the sample.
 const WIDTH: usize = 80;
 
@@ -45,7 +48,10 @@ fn sample() -> String {
              it, check with \"ftpd check\", and send the daemon SIGHUP."
         ),
     );
-    SECTIONS.iter().for_each(|section| sample_section(&mut text, section));
+    SECTIONS.iter().for_each(|section| sample_section(&mut text, section, &format!("[{}]", section.name)));
+    for section in NAMED_SECTIONS {
+        sample_section(&mut text, section, &format!("#[{}.\"{EXAMPLE_NAME}\"]", section.name));
+    }
     text.push('\n');
     comment(&mut text, "What of [session] is different for a user, or for the members of a group.");
     text.push_str("#[user.alice]\n#root-dir = \"real\"\n\n");
@@ -53,10 +59,10 @@ fn sample() -> String {
     text
 }
 
-fn sample_section(text: &mut String, section: &SectionDoc) {
+fn sample_section(text: &mut String, section: &SectionDoc, heading: &str) {
     text.push('\n');
     comment(text, &section.text.concat());
-    text.push_str(&format!("[{}]\n", section.name));
+    text.push_str(&format!("{heading}\n"));
     for option in section.options {
         text.push('\n');
         comment(text, &option.text.concat());

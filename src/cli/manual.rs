@@ -4,7 +4,8 @@ use clap::{Arg, CommandFactory};
 
 use super::Ftpd;
 use super::generate::{shown_value, wrap};
-use crate::config::{Letter, OptionDoc, SECTIONS};
+use crate::config::{Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
+use crate::protocol::message::Placeholder;
 use crate::session::ENTRIES;
 
 /// Columns of the source of a manual page.
@@ -83,8 +84,23 @@ pub fn configuration() -> String {
             prose(&format!("{}.", letter.meaning()))
         ));
     }
+    let mut hosts = String::new();
+    for option in
+        NAMED_SECTIONS.iter().filter(|section| section.name == "host").flat_map(|section| section.options)
+    {
+        hosts.push_str(&item(option));
+    }
+    let mut placeholders = String::new();
+    for placeholder in Placeholder::ALL {
+        let rule = if placeholder.is_of_sessions() { "; not in banners" } else { "" };
+        placeholders.push_str(&format!(".It Ql \\&%{}\n", placeholder.letter()));
+        let meaning = placeholder.meaning();
+        placeholders.push_str(&prose(&format!("{}{}{rule}.", meaning[..1].to_uppercase(), &meaning[1..])));
+    }
     include_str!("../../man/ftpd.toml.5.in")
         .replace("@SECTIONS@\n", &sections)
+        .replace("@HOST@\n", &hosts)
+        .replace("@PLACEHOLDERS@\n", &placeholders)
         .replace("@LETTERS@\n", &letters)
 }
 

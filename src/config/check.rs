@@ -1,6 +1,8 @@
 //! What no option can know alone: contradictions between options, and files that must be there. One `if` and one
 //! sentence each.
 
+mod hosts;
+
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -65,6 +67,7 @@ impl Config {
         self.check_anonymous(&mut findings);
         self.check_sessions(&mut findings);
         self.check_data(&mut findings);
+        self.check_hosts(&mut findings);
         if let LogTarget::File(path) = &self.log.to
             && let Some(directory) = path.parent()
         {
@@ -181,8 +184,11 @@ impl Config {
                 )
             })
         });
+        let hosts = self.host.iter().map(|(name, host)| {
+            (super::Host::section(name), host.session.permissions, host.session.root_dir.as_ref())
+        });
         let session = ("session".to_string(), Some(self.session.permissions), Some(&self.session.root_dir));
-        for (section, permissions, root_dir) in std::iter::once(session).chain(overrides) {
+        for (section, permissions, root_dir) in std::iter::once(session).chain(hosts).chain(overrides) {
             if permissions == Some(Permissions::default()) {
                 findings.warning(&section, "permissions", "allows nothing at all");
             }

@@ -1,5 +1,12 @@
 //! How options are declared: the macro that makes structs, defaults, reader and documentation of one list.
 
+use std::borrow::Cow;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::reader::Reader;
+
 /// What the documents say of an option.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionDoc {
@@ -40,19 +47,32 @@ pub struct SectionDoc {
 /// }
 /// ```
 ///
-/// Behind `Struct` may follow `/ Overrides`: a struct with the same options, none of which need be set.
+/// Behind `Struct` may follow `/ Overrides`: a struct with the same options, none of which need be set. Behind all of
+/// them, and the word `named`, come the sections of which there may be several, each with a name: `[section.NAME]`.
 macro_rules! options {
     ($(
         $(#[doc = $text:literal])+
         [$section:ident] $Section:ident $(/ $Overrides:ident)? { $($body:tt)* }
+    )+
+    named
+    $(
+        $(#[doc = $named_text:literal])+
+        [$named:ident] $Named:ident { $($named_body:tt)* }
     )+) => {
         $(crate::config::declare::section! {
             $(#[doc = $text])+
             [$section] $Section $(/ $Overrides)? { $($body)* }
         })+
+        $(crate::config::declare::section! {
+            $(#[doc = $named_text])+
+            [$named] $Named { $($named_body)* }
+        })+
 
         /// All sections that have a fixed name, in the order of the documents.
         pub const SECTIONS: &[crate::config::declare::SectionDoc] = &[$($Section::DOC),+];
+
+        /// The sections with options of their own of which there may be several.
+        pub const NAMED_SECTIONS: &[crate::config::declare::SectionDoc] = &[$($Named::DOC),+];
 
         impl crate::config::Config {
             /// Takes one section from the file. `false`: there is none of this name.
@@ -62,6 +82,7 @@ macro_rules! options {
                 table: &toml::de::DeTable<'_>,
                 reader: &mut crate::config::reader::Reader<'_>,
             ) -> bool {
+                use crate::config::declare::Options;
                 match name {
                     $(stringify!($section) => self.$section.read(table, reader, name),)+
                     _ => return false,
@@ -71,6 +92,7 @@ macro_rules! options {
 
             /// Appends all sections that have a fixed name, as TOML.
             pub(super) fn write_sections(&self, text: &mut String) {
+                use crate::config::declare::Options;
                 $(
                     let gap = if text.is_empty() { "" } else { "\n" };
                     text.push_str(&format!("{gap}[{}]\n", stringify!($section)));
@@ -155,29 +177,55 @@ macro_rules! section {
     };
 }
 
+/// A struct of options, each with a name in the file.
+pub trait Options {
+    /// The names.
+    const KEYS: &'static [&'static str];
+
+    /// Takes one option of the file; `place` is the name of its section, for messages. `false`: there is none of this
+    /// name.
+    fn read_option(
+        &mut self,
+        key: &Spanned<Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        reader: &mut Reader<'_>,
+        place: &str,
+    ) -> bool;
+
+    /// Takes what a table of the file says.
+    fn read(&mut self, table: &DeTable<'_>, reader: &mut Reader<'_>, place: &str) {
+        for (key, value) in table {
+            if !self.read_option(key, value, reader, place) {
+                reader.unknown_option(place, key, Self::KEYS);
+            }
+        }
+    }
+
+    /// Appends the options that are set, as TOML.
+    fn write(&self, text: &mut String);
+}
+
 /// How a struct of options is read and written.
 macro_rules! read_and_write {
     ($Section:ident { $($key:ident)+ }) => {
-        impl $Section {
-            /// Takes what a table of the file says; `place` is its name, for messages.
-            pub(super) fn read(
+        impl crate::config::declare::Options for $Section {
+            const KEYS: &'static [&'static str] = &[$(crate::config::declare::key!($key)),+];
+
+            fn read_option(
                 &mut self,
-                table: &toml::de::DeTable<'_>,
+                key: &toml::Spanned<std::borrow::Cow<'_, str>>,
+                value: &toml::Spanned<toml::de::DeValue<'_>>,
                 reader: &mut crate::config::reader::Reader<'_>,
                 place: &str,
-            ) {
-                const KEYS: &[&str] = &[$(crate::config::declare::key!($key)),+];
-                for (key, value) in table {
-                    $(if key.get_ref() == crate::config::declare::key!($key) {
-                        reader.take(place, key, value, &mut self.$key);
-                        continue;
-                    })+
-                    reader.unknown_option(place, key, KEYS);
-                }
+            ) -> bool {
+                $(if key.get_ref() == crate::config::declare::key!($key) {
+                    reader.take(place, key, value, &mut self.$key);
+                    return true;
+                })+
+                false
             }
 
-            /// Appends the options that are set, as TOML.
-            pub(super) fn write(&self, text: &mut String) {
+            fn write(&self, text: &mut String) {
                 $(if let Some(value) = crate::config::value::Value::write(&self.$key) {
                     text.push_str(crate::config::declare::key!($key));
                     text.push_str(" = ");

@@ -7,10 +7,12 @@
 mod check;
 mod declare;
 mod error;
+mod hosts;
 mod options;
 mod permissions;
 mod reader;
 mod source;
+mod texts;
 mod value;
 mod values;
 
@@ -21,17 +23,21 @@ use std::path::Path;
 pub use check::Finding;
 pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
+pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use options::{
-    Anonymous, Data, Listen, LogOptions, LoginOptions, SECTIONS, Server, SessionOptions, SessionOverrides,
+    Anonymous, Data, HostOptions, Listen, LogOptions, LoginOptions, NAMED_SECTIONS, SECTIONS, Server,
+    SessionOptions, SessionOverrides,
 };
 pub use permissions::{Letter, Permissions};
 pub use source::{Adjustments, Announce, ConfigSource};
+pub use texts::{Banner, FileName, Message};
 pub use value::Value;
 pub use values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
     Seconds, Template,
 };
 
+use declare::Options;
 use reader::Places;
 
 /// Where the configuration is, unless the command line says otherwise.
@@ -58,6 +64,10 @@ pub struct Config {
     pub user: BTreeMap<String, SessionOverrides>,
     /// `[group.NAME]`: what of `[session]` is different for the members of a group.
     pub group: BTreeMap<String, SessionOverrides>,
+    /// `[host.NAME]`: virtual hosts.
+    pub host: BTreeMap<String, Host>,
+    /// What stood in the banner files when the configuration was read.
+    banners: texts::Banners,
     /// A descriptor with the text of a users file, in place of `login.users-file`: `ftpd share --user` has no file.
     /// The worker reads it (from offset 0, with pread), every other process closes it.
     pub inherited_users: Option<RawFd>,
@@ -69,7 +79,8 @@ impl Config {
     /// Reads a configuration file and checks it as far as [`Config::check`] can. An error lists everything that is
     /// wrong, a line each.
     pub fn load(path: &Path) -> Result<Config, Error> {
-        let config = reader::read(path)?;
+        let mut config = reader::read(path)?;
+        config.read_banner_files();
         config.refuse_errors()?;
         Ok(config)
     }
@@ -77,31 +88,6 @@ impl Config {
     /// Reads the text of a configuration file. What options say together, and files, are not looked at.
     pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
         reader::parse(path, text)
-    }
-
-    /// The `[session]` options of a user: first `[session]`, then the `[group.NAME]` sections in the order of
-    /// `groups` (the system's list, which has the user's primary group first), then `[user.NAME]`. What comes later
-    /// wins, option by option.
-    pub fn effective_session(&self, user: &str, groups: &[String]) -> SessionOptions {
-        let mut session = self.session.clone();
-        let of_groups = groups.iter().filter_map(|group| self.group.get(group));
-        for overrides in of_groups.chain(self.user.get(user)) {
-            overrides.apply(&mut session);
-        }
-        session
-    }
-
-    /// The `[session]` options of anonymous sessions: `[session]`, with the root directory and the permissions of
-    /// `[anonymous]`. No `[user.NAME]` or `[group.NAME]` applies.
-    pub fn anonymous_session(&self) -> SessionOptions {
-        SessionOptions {
-            root_dir: match &self.anonymous.root_dir {
-                Some(directory) => RootDir::Template(directory.into()),
-                None => RootDir::Home,
-            },
-            permissions: self.anonymous.permissions,
-            ..self.session.clone()
-        }
     }
 
     /// A problem with an option, with the file and line where it stands.
@@ -131,6 +117,10 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         self.write_sections(&mut text);
+        for (name, host) in &self.host {
+            text.push_str(&format!("\n[{}]\n", Host::section(name)));
+            host.write(&mut text);
+        }
         for (kind, overrides) in [("user", &self.user), ("group", &self.group)] {
             for (name, overrides) in overrides {
                 text.push_str(&format!("\n[{kind}.{}]\n", reader::bare_or_quoted(name)));
@@ -166,19 +156,6 @@ mod tests {
         );
         let again = read(&config.to_toml());
         assert_eq!(again, config);
-    }
-
-    #[test]
-    fn a_user_wins_over_his_groups_and_later_groups_over_earlier() {
-        let config = read(
-            "[session]\numask = \"077\"\n[group.a]\npermissions = \"elr\"\nidle-timeout = 10\n\
-             [group.b]\npermissions = \"el\"\n[user.alice]\nidle-timeout = 20\n",
-        );
-        let session = config.effective_session("alice", &["a".into(), "b".into(), "c".into()]);
-        assert_eq!(session.permissions.to_string(), "el");
-        assert_eq!(session.idle_timeout.seconds(), 20);
-        assert_eq!(session.umask.to_string(), "077");
-        assert_eq!(config.effective_session("bob", &[]), config.session);
     }
 
     #[test]

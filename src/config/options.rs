@@ -5,7 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::declare::options;
+use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
+use super::texts::{Banner, FileName, Message};
 use super::values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
     Seconds, Template,
@@ -30,8 +32,10 @@ options! {
         /// The system account that speaks with clients before they are logged in. It must own nothing and be used
         /// for nothing else. Where it does not exist, `nobody` is taken.
         frontend_user: String = "ftpd";
-        /// The first line that a client reads.
-        banner: String = "FTP server ready.";
+        /// What a client reads first, in one line or more.
+        banner: Banner = "FTP server ready.";
+        /// A file to take in place of `banner`. It is read when the daemon starts or is reloaded.
+        banner_file: Option<AbsolutePath>, such as "/etc/ftpd/banner";
         /// How long running transfers may go on when the daemon is stopped.
         shutdown_grace: Seconds<0, 86400> = 30;
         /// What ps(1) shows of a process: its role alone, or also user, address and file. Every user of the machine
@@ -103,6 +107,13 @@ options! {
         permissions: Permissions = "elradfmwMT";
         /// The time zone of LIST: `"utc"`, or `"local"` for that of the machine. MLSD is always UTC.
         listing_times: ListingTimes = "utc";
+        /// What the user is told when logged in, in one line or more.
+        login_message: Message = "Logged in.";
+        /// What the user is told when leaving with QUIT.
+        quit_message: Message = "Goodbye.";
+        /// A file that is shown to who enters its directory, once in a session, also at the beginning. The user must
+        /// be able to read it, and needs the letter `r`. The empty name switches this off.
+        directory_message: FileName = ".message";
         /// Directories with more entries than this are listed as they come, not sorted, in memory that does not grow.
         sort_limit: Count<0, 10_000_000> = 10000;
     }
@@ -132,5 +143,36 @@ options! {
         level: LogLevel = "info";
         /// Whether to log every command, with its reply.
         commands: bool = false;
+    }
+
+    named
+
+    /// A virtual host. The name between the brackets, in quotes, is that of the DNS.
+    [host] HostOptions {
+        /// Further names by which clients may choose this host with HOST (RFC 7151).
+        names: Vec<HostName> = [];
+        /// Addresses of this machine, each alone or with a port: clients who connect to one of them get this host
+        /// without asking for it, and nobody else gets it. `[::]` stands for any address. The closest description
+        /// wins. If not set, clients of every address may choose the host by its name.
+        addresses: Vec<HostAddress> = [];
+        /// What clients of this host read first, in place of `banner` in `[server]`.
+        banner: Option<Banner>, such as "The mirror of example.org is ready.";
+        /// A file to take in place of `banner`.
+        banner_file: Option<AbsolutePath>, such as "/etc/ftpd/banner.example.org";
+        /// If there are names in it: only these users, and those of `allow-groups`, can log in here. This list and
+        /// those that follow hold beside those of `[login]`.
+        allow_users: Vec<String> = [];
+        /// These users cannot log in here.
+        reject_users: Vec<String> = [];
+        /// If there are names in it: only members of these groups, and the users of `allow-users`, can log in here.
+        allow_groups: Vec<String> = [];
+        /// Members of these groups cannot log in here, not even those of `allow-users`.
+        reject_groups: Vec<String> = [];
+        /// Whether anonymous clients can log in here, in place of `enabled` in `[anonymous]`.
+        anonymous: Option<bool>, such as true;
+        /// What anonymous clients of this host see as `/`, in place of `root-dir` in `[anonymous]`.
+        anonymous_root_dir: Option<AbsolutePath>, such as "/srv/ftp/example.org";
+        /// Users logged in here at the same time. If not set, only the limits of `[listen]` hold.
+        max_sessions: Option<Count<1, 100_000>>, such as 100;
     }
 }

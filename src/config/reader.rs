@@ -1,15 +1,17 @@
 //! Reading a configuration file. Everything that is wrong is found, not only the first thing.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::declare::Options;
 use super::error::{Error, Problem, plain};
 use super::value::{Value, Wrong};
 use super::values::quote;
-use super::{Config, SECTIONS, SessionOverrides};
+use super::{Config, Host, HostName, SECTIONS, SessionOverrides};
 
 /// Where in which file the options of a configuration stand.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +91,8 @@ impl Reader<'_> {
         self.wrong(key.span().start, format!("[{section}] {}", key.get_ref()), reason);
     }
 
-    fn wrong(&mut self, at: usize, place: String, reason: String) {
+    /// What stands here is wrong.
+    pub fn wrong(&mut self, at: usize, place: String, reason: String) {
         self.problems.push(Problem {
             path: self.places.path.clone(),
             line: Some(self.line_of(at)),
@@ -121,12 +124,13 @@ impl Reader<'_> {
         });
     }
 
-    /// `[user.NAME]` or `[group.NAME]`.
-    fn overrides(
+    /// Sections with a name of their own, such as `[user.NAME]`.
+    fn named<T: Default>(
         &mut self,
         kind: &str,
         value: &Spanned<DeValue<'_>>,
-        found: &mut std::collections::BTreeMap<String, SessionOverrides>,
+        found: &mut BTreeMap<String, T>,
+        read: fn(&mut T, &DeTable<'_>, &mut Reader<'_>, &str),
     ) {
         let Some(names) = value.get_ref().as_table() else {
             let reason = format!("wants sections of the form [{kind}.NAME]");
@@ -140,7 +144,17 @@ impl Reader<'_> {
                 self.wrong(name.span().start, format!("[{kind}] {}", name.get_ref()), reason);
                 continue;
             };
-            found.entry(name.get_ref().to_string()).or_default().read(table, self, &place);
+            read(found.entry(name.get_ref().to_string()).or_default(), table, self, &place);
+        }
+    }
+
+    /// Names of hosts are names of the DNS; a host without options is one, too.
+    fn hosts(&mut self, value: &Spanned<DeValue<'_>>, found: &mut BTreeMap<String, Host>) {
+        self.named("host", value, found, Host::read);
+        for name in value.get_ref().as_table().into_iter().flat_map(|names| names.keys()) {
+            if let Err(reason) = name.get_ref().parse::<HostName>() {
+                self.wrong(name.span().start, format!("[host.{}]", bare_or_quoted(name.get_ref())), reason);
+            }
         }
     }
 }
@@ -177,8 +191,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
     let mut config = Config::default();
     for (name, value) in document.get_ref() {
         match name.get_ref().as_ref() {
-            "user" => reader.overrides("user", value, &mut config.user),
-            "group" => reader.overrides("group", value, &mut config.group),
+            "host" => reader.hosts(value, &mut config.host),
+            "user" => reader.named("user", value, &mut config.user, SessionOverrides::read),
+            "group" => reader.named("group", value, &mut config.group, SessionOverrides::read),
             section => read_section(&mut config, &mut reader, section, name.span().start, value),
         }
     }
@@ -207,7 +222,8 @@ fn read_section(
         return reader.wrong(at, section.to_string(), reason);
     };
     if !config.read_section(section, table, reader) {
-        let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(["user", "group"]).collect();
+        let known: Vec<&str> =
+            SECTIONS.iter().map(|section| section.name).chain(["host", "user", "group"]).collect();
         let guess =
             closest(section, &known).map(|name| format!(" (did you mean [{name}]?)")).unwrap_or_default();
         reader.wrong(at, format!("[{section}]"), format!("there is no such section{guess}"));

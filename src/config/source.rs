@@ -78,6 +78,7 @@ impl ConfigSource {
             config.login.pam_directory = Some(directory.clone());
             config.places.replaced("login", "pam-directory");
         }
+        config.read_banner_files();
         config.refuse_errors()?;
         Ok(config)
     }

@@ -36,15 +36,20 @@ impl Wrong {
             DeValue::Table(_) => "a section".to_string(),
         };
         let kind = T::kind();
-        let article = match kind.as_bytes().first() {
-            Some(b'"') | None => "",
-            _ if kind.starts_with("true") || kind.starts_with("seconds") || kind.ends_with("letters") => "",
-            Some(b'a' | b'e' | b'i' | b'o' | b'u' | b'I') => "an ",
-            Some(_) => "a ",
-        };
-        let kind = if kind == "text" { "text in quotes".to_string() } else { format!("{article}{kind}") };
+        let kind = if kind == "text" { "text in quotes".to_string() } else { with_article(&kind) };
         Wrong::new(value, format!("wants {kind}, not {found}"))
     }
+}
+
+/// The words for a kind with an article, where they need one.
+fn with_article(kind: &str) -> String {
+    let article = match kind.as_bytes().first() {
+        Some(b'"') | None => "",
+        _ if kind.starts_with("true") || kind.starts_with("seconds") || kind.ends_with("letters") => "",
+        Some(b'a' | b'e' | b'i' | b'o' | b'u' | b'I') => "an ",
+        Some(_) => "a ",
+    };
+    format!("{article}{kind}")
 }
 
 /// A type of which an option may be.
@@ -91,7 +96,7 @@ impl<T: Value> Value for Vec<T> {
     fn kind() -> String {
         match T::kind().as_str() {
             "text" => "list of texts".to_string(),
-            _ => format!("list, each an {}", T::kind()),
+            _ => format!("list, each {}", with_article(&T::kind())),
         }
     }
 

@@ -10,13 +10,16 @@
 mod connection;
 mod verbs;
 
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, ToFrontend};
 use crate::protocol::command::Command;
+use crate::protocol::message;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Entry, State, dispatch};
 
@@ -33,6 +36,11 @@ const FOREIGN_VERBS: &[&str] =
 pub struct Frontend {
     worker: LoginLink,
     connection: Connection,
+    config: Rc<Config>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    /// The virtual host that serves the client, if there is one.
+    host: Option<String>,
     entries: &'static [Entry],
     user: Option<String>,
     deadline: Instant,
@@ -42,15 +50,30 @@ pub struct Frontend {
 impl State for Frontend {}
 
 /// Waits for a client and speaks to him until he is logged in or gone. `entries` are all verbs there are.
-pub fn run(worker: LoginLink, config: &Config, entries: &'static [Entry]) -> Exit {
-    let connection = match worker.receive() {
-        Ok(Some((ToFrontend::Serve { ahead, .. }, Some(client)))) => Connection::new(client, ahead),
+pub fn run(worker: LoginLink, config: Rc<Config>, entries: &'static [Entry]) -> Exit {
+    let (connection, peer, local) = match worker.receive() {
+        Ok(Some((ToFrontend::Serve { peer, local, ahead }, Some(client)))) => {
+            (Connection::new(client, ahead), peer, local)
+        }
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,
     };
     let deadline = Instant::now() + config.login.login_timeout.duration();
-    let mut frontend = Frontend { worker, connection, entries, user: None, deadline, nonsense: 0 };
-    frontend.connection.send(&Reply::lines(Code::Ready, config.server.banner.lines()));
+    let host = config.host_at(local).map(String::from);
+    let mut frontend = Frontend {
+        worker,
+        connection,
+        config,
+        peer,
+        local,
+        host,
+        entries,
+        user: None,
+        deadline,
+        nonsense: 0,
+    };
+    let banner = frontend.banner();
+    frontend.connection.send(&banner);
     match frontend.converse() {
         Ok(why) => match frontend.worker.send(&FromFrontend::Left { why }) {
             Ok(()) => Exit::Served,
@@ -61,6 +84,15 @@ pub fn run(worker: LoginLink, config: &Config, entries: &'static [Entry]) -> Exi
 }
 
 impl Frontend {
+    /// 220, as the host has it.
+    fn banner(&self) -> Reply {
+        let host = self.host.as_deref();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+        let facts =
+            message::Facts { session: None, client: self.peer.ip(), host, local: self.local.ip(), now };
+        Reply::lines(Code::Ready, message::expand(self.config.banner(host).text().as_bytes(), &facts))
+    }
+
     /// Obeys a line at a time. The client's further lines stay in the socket: they may be for his session.
     fn converse(&mut self) -> Result<Leaving, Exit> {
         loop {

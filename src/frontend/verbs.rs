@@ -18,6 +18,7 @@ const fn row(
 
 /// The table. Every other verb is answered 530 or 500.
 pub const VERBS: &[Verb<Frontend>] = &[
+    row("HOST", Run::Text(host), "HOST <name>: choose a virtual host", "7151"),
     row("USER", Run::Text(user), "USER <name>: say who you are", "959 4.1.1"),
     row("PASS", Run::OptionalText(pass), "PASS <password>: prove it", "959 4.1.1"),
     row("ACCT", Run::OptionalText(acct), "ACCT <account>: not needed", "959 4.1.1"),
@@ -32,6 +33,24 @@ pub const VERBS: &[Verb<Frontend>] = &[
     row("STAT", Run::Bare(stat), "STAT: say how things are", "959 4.1.3"),
 ];
 
+/// Before USER, as often as a client likes: the last one counts (RFC 7151 3.1).
+fn host(frontend: &mut Frontend, name: &[u8]) -> Outcome {
+    if frontend.config.host.is_empty() {
+        return Ok(Reply::new(Code::NotImplemented, "There are no virtual hosts."));
+    }
+    if frontend.user.is_some() {
+        return Ok(Reply::new(Code::BadSequence, "HOST comes before USER."));
+    }
+    let Some(name) = std::str::from_utf8(name).ok().and_then(|name| name.trim_ascii().parse().ok()) else {
+        return Ok(Reply::new(Code::BadArgument, "Usage: HOST <name>"));
+    };
+    let Ok(chosen) = frontend.config.host_named(&name, frontend.local) else {
+        return Ok(Reply::new(Code::NotImplementedForArgument, "There is no such host."));
+    };
+    frontend.host = chosen.map(String::from);
+    Ok(frontend.banner())
+}
+
 fn user(frontend: &mut Frontend, name: &[u8]) -> Outcome {
     frontend.user = Some(String::from_utf8_lossy(name).into_owned());
     Ok(Reply::new(Code::NeedPassword, "Password required."))
@@ -42,8 +61,9 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
     let Some(user) = frontend.user.clone() else {
         return Ok(Reply::new(Code::BadSequence, "Log in with USER first."));
     };
+    let host = frontend.host.clone().unwrap_or_default();
     let password = Password::new(password.to_vec());
-    let attempt = FromFrontend::Attempt { user, password, ahead: frontend.connection.ahead().to_vec() };
+    let attempt = FromFrontend::Attempt { host, user, password, ahead: frontend.connection.ahead().to_vec() };
     if frontend.worker.send(&attempt).is_err() {
         Exit::PeerGone.now();
     }
@@ -83,7 +103,9 @@ fn acct(_: &mut Frontend, _: &[u8]) -> Outcome {
 
 fn rein(frontend: &mut Frontend) -> Outcome {
     frontend.user = None;
-    Ok(Reply::new(Code::Ready, "Ready for somebody to log in."))
+    // What was said about the host is forgotten, too (RFC 7151 3).
+    frontend.host = frontend.config.host_at(frontend.local).map(String::from);
+    Ok(frontend.banner())
 }
 
 fn quit(_: &mut Frontend) -> Outcome {
@@ -99,7 +121,7 @@ fn syst(_: &mut Frontend) -> Outcome {
 }
 
 fn feat(frontend: &mut Frontend) -> Outcome {
-    Ok(verb::features(frontend.entries, None))
+    Ok(verb::features(frontend.entries, None, |verb| verb != "HOST" || !frontend.config.host.is_empty()))
 }
 
 fn help(frontend: &mut Frontend, topic: &[u8]) -> Outcome {

@@ -94,8 +94,8 @@ values! {
     enum ToSupervisor {
         /// A child of this worker. Carries its pidfd: should the worker die, the supervisor ends the child.
         Child,
-        /// Somebody proved to be this user: may he have one more session?
-        MayLogIn { user: String },
+        /// Somebody proved to be this user: may he have one more session, at this virtual host (empty: at none)?
+        MayLogIn { user: String, host: String },
         /// The user who was admitted got no session after all.
         NotLoggedIn,
         /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
@@ -121,8 +121,9 @@ values! {
 
     /// Frontend → worker.
     enum FromFrontend {
-        /// USER and PASS, or the answer to a prompt of this user's login. `ahead` belongs to the session, if there is one.
-        Attempt { user: String, password: Password, ahead: Vec<u8> },
+        /// USER and PASS, or the answer to a prompt of this user's login. `host` is the section of the virtual host that
+        /// the client has named, empty if he has named none; `ahead` belongs to the session, if there is one.
+        Attempt { host: String, user: String, password: Password, ahead: Vec<u8> },
         /// The client is gone, or has been told to go.
         Left { why: Leaving },
     }
@@ -312,11 +313,16 @@ mod tests {
         ) {
             survives(&ToWorker::Serve { id, peer, local, listener: port, ahead: path.clone() });
             survives(&ToWorker::Admitted(flag));
-            survives(&ToSupervisor::MayLogIn { user: text.clone() });
+            survives(&ToSupervisor::MayLogIn { user: text.clone(), host: text.clone() });
             survives(&ToFrontend::Serve { peer, local, ahead: path.clone() });
             survives(&ToFrontend::Denied { texts: texts.clone() });
             survives(&ToFrontend::Ask { texts, prompt: text.clone() });
-            survives(&FromFrontend::Attempt { user: text.clone(), password: Password::new(path.clone()), ahead: path.clone() });
+            survives(&FromFrontend::Attempt {
+                host: text.clone(),
+                user: text.clone(),
+                password: Password::new(path.clone()),
+                ahead: path.clone(),
+            });
             survives(&FromFrontend::Left { why: Leaving::LoginTimeout });
             survives(&ToSession::Name { name: text.clone() });
             survives(&ToSession::NoDataSocket { errno: number });

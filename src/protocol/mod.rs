@@ -2,8 +2,10 @@
 //! system call, and nothing but std is used.
 
 pub mod address;
+pub mod civil;
 pub mod command;
 pub mod line;
+pub mod message;
 pub mod path;
 pub mod reply;
 pub mod verb;

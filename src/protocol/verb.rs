@@ -269,10 +269,12 @@ fn listed(title: &str, names: &[&str]) -> Reply {
     Reply::lines(Code::Help, lines)
 }
 
-/// The reply to FEAT. `facts`: those of MLST where they have been chosen (RFC 3659 7.8), else the table's.
-pub fn features(entries: &[Entry], facts: Option<&str>) -> Reply {
+/// The reply to FEAT. `facts`: those of MLST where they have been chosen (RFC 3659 7.8), else the table's. Verbs that
+/// are not `offered` here are not announced.
+pub fn features(entries: &[Entry], facts: Option<&str>, offered: impl Fn(&str) -> bool) -> Reply {
     let mut features: Vec<String> = entries
         .iter()
+        .filter(|entry| offered(entry.name))
         .filter_map(|entry| entry.feature)
         .map(|feature| match facts {
             Some(facts) if feature.starts_with("MLST ") => format!("MLST {facts}"),

@@ -1,5 +1,6 @@
 //! How numbers, times and modes are written in listings, into a buffer that is there already.
 
+use crate::protocol::civil::Civil;
 use crate::system::status::Kind;
 use crate::system::time_zone;
 
@@ -9,45 +10,6 @@ const MONTHS: [&[u8; 3]; 12] =
 const HALF_A_YEAR: i64 = 15_778_476;
 /// How far the clock of a file server may be ahead before a time counts as the future. In seconds.
 const SKEW: i64 = 3600;
-
-/// A moment as the calendar has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Civil {
-    year: i64,
-    /// 1 to 12.
-    month: u32,
-    /// 1 to 31.
-    day: u32,
-    /// Since midnight.
-    seconds: u32,
-}
-
-impl Civil {
-    /// Seconds since 1970 in some zone. The days are counted in eras of 400 years that begin on 1 March.
-    fn of(seconds: i64) -> Civil {
-        let days = seconds.div_euclid(86_400) + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let march_month = (5 * day_of_year + 2) / 153;
-        let day = (day_of_year - (153 * march_month + 2) / 5 + 1) as u32;
-        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 } as u32;
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        Civil { year, month, day, seconds: seconds.rem_euclid(86_400) as u32 }
-    }
-
-    /// Seconds since 1970 in the same zone.
-    fn seconds(self) -> i64 {
-        let year = self.year - i64::from(self.month <= 2);
-        let era = year.div_euclid(400);
-        let year_of_era = year.rem_euclid(400);
-        let march_month = i64::from((self.month + 9) % 12);
-        let day_of_year = (153 * march_month + 2) / 5 + i64::from(self.day) - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        (era * 146_097 + day_of_era - 719_468) * 86_400 + i64::from(self.seconds)
-    }
-}
 
 /// The zone of the times in LIST, with the last offset it had.
 pub struct Clock {

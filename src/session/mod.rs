@@ -20,6 +20,7 @@ mod lines;
 mod list_options;
 pub mod listing;
 mod locks;
+mod messages;
 pub mod names;
 mod reading;
 mod targets;
@@ -49,6 +50,7 @@ use control::{Control, Line};
 use data::DataPort;
 use facts::Facts;
 use files::Files;
+use messages::Shown;
 use names::Names;
 use transfer::Moving;
 pub use verbs::ENTRIES;
@@ -58,6 +60,10 @@ use worker::Worker;
 pub struct Start {
     /// The name that was proved.
     pub user: String,
+    /// The virtual host that serves him, if there is one.
+    pub host: Option<String>,
+    /// Whether there are virtual hosts at all: FEAT tells.
+    pub has_hosts: bool,
     /// The options of his session.
     pub options: SessionOptions,
     /// The options of data connections.
@@ -80,7 +86,7 @@ pub struct Start {
     pub peer: SocketAddr,
     /// This end of the control connection.
     pub local: SocketAddr,
-    /// What the client is told when he is logged in (230), before the last line.
+    /// What the client is told when he is logged in (230), before the messages of his directory and of his options.
     pub greeting: Vec<String>,
 }
 
@@ -107,6 +113,8 @@ pub enum Representation {
 /// A session: what is remembered between two commands.
 pub struct Session {
     user: String,
+    host: Option<String>,
+    has_hosts: bool,
     options: SessionOptions,
     report_commands: bool,
     files: Files,
@@ -116,6 +124,9 @@ pub struct Session {
     facts: Facts,
     data: DataPort,
     cwd: FtpPath,
+    /// Where the session began.
+    home: FtpPath,
+    shown: Shown,
     representation: Representation,
     /// Set by REST for the transfer that follows.
     restart: u64,
@@ -146,9 +157,12 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
             return Exit::Failed;
         }
     };
+    let home = FtpPath::root().join(&start.home).unwrap_or_else(FtpPath::root);
     let mut session = Session {
         files: Files::new(start.root, start.options.permissions, start.descriptors),
         user: start.user,
+        host: start.host,
+        has_hosts: start.has_hosts,
         options: start.options,
         report_commands: start.report_commands,
         control,
@@ -156,7 +170,9 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         facts: Facts::default(),
         worker,
         data: DataPort::new(start.data, start.local, start.peer),
-        cwd: FtpPath::root().join(&start.home).unwrap_or_else(FtpPath::root),
+        cwd: home.clone(),
+        home,
+        shown: Shown::default(),
         representation: Representation::Ascii,
         restart: 0,
         renaming: None,
@@ -169,9 +185,8 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         ending: None,
     };
     session.worker.ready();
-    let mut greeting = start.greeting;
-    greeting.push("Logged in.".into());
-    session.control.queue(&Reply::lines(Code::LoggedIn, greeting));
+    let greeting = session.greeting(start.greeting);
+    session.control.queue(&greeting);
     match session.serve() {
         End::Left(why) => {
             session.bid_farewell();

@@ -55,12 +55,22 @@ pub struct Caps {
     pub per_address: usize,
 }
 
+/// Who is logged in, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name that was proved.
+    pub name: String,
+    /// The virtual host; empty: none.
+    pub host: String,
+}
+
 /// How many connections there are.
 #[derive(Debug, Default)]
 pub struct Counts {
     sessions: usize,
     by_address: HashMap<AddressKey, usize>,
     by_user: HashMap<String, usize>,
+    by_host: HashMap<String, usize>,
 }
 
 impl Counts {
@@ -79,22 +89,29 @@ impl Counts {
     }
 
     /// Every process of an admitted connection is gone.
-    pub fn release(&mut self, address: AddressKey, user: Option<&str>) {
+    pub fn release(&mut self, address: AddressKey, user: Option<&User>) {
         self.sessions -= 1;
         decrease(&mut self.by_address, &address);
         if let Some(user) = user {
-            decrease(&mut self.by_user, user);
+            self.log_out(user);
         }
     }
 
+    /// Whether so many are logged in at a virtual host already.
+    pub fn is_full(&self, host: &str, most: usize) -> bool {
+        self.by_host.get(host).is_some_and(|count| *count >= most)
+    }
+
     /// An admitted connection has logged in.
-    pub fn log_in(&mut self, user: &str) {
-        *self.by_user.entry(user.to_owned()).or_default() += 1;
+    pub fn log_in(&mut self, user: &User) {
+        *self.by_user.entry(user.name.clone()).or_default() += 1;
+        *self.by_host.entry(user.host.clone()).or_default() += 1;
     }
 
     /// A connection that had logged in goes on without.
-    pub fn log_out(&mut self, user: &str) {
-        decrease(&mut self.by_user, user);
+    pub fn log_out(&mut self, user: &User) {
+        decrease(&mut self.by_user, &user.name);
+        decrease(&mut self.by_host, &user.host);
     }
 
     /// Connections, addresses they come from, sessions that are logged in, and users they belong to.
@@ -163,7 +180,7 @@ mod tests {
         #[test]
         fn every_count_equals_what_is_open(steps in proptest::collection::vec((0u8..4, 0u8..4, 0usize..8), 0..200)) {
             let mut counts = Counts::default();
-            let mut open: Vec<(AddressKey, Option<String>)> = Vec::new();
+            let mut open: Vec<(AddressKey, Option<User>)> = Vec::new();
             for (what, address, at) in steps {
                 let address = AddressKey::from(IpAddr::from([192, 0, 2, address]));
                 match what {
@@ -177,7 +194,7 @@ mod tests {
                     }
                     2 => {
                         if let Some(one) = open.get_mut(at).filter(|one| one.1.is_none()) {
-                            let user = format!("user{}", at % 3);
+                            let user = User { name: format!("user{}", at % 3), host: format!("host{}", at % 2) };
                             counts.log_in(&user);
                             one.1 = Some(user);
                         }
@@ -185,18 +202,20 @@ mod tests {
                     _ => {
                         if at < open.len() {
                             let (address, user) = open.swap_remove(at);
-                            counts.release(address, user.as_deref());
+                            counts.release(address, user.as_ref());
                         }
                     }
                 }
                 let totals = counts.totals();
                 prop_assert_eq!(totals.sessions, open.len());
+                let at_host = |host: &str| open.iter().flat_map(|one| &one.1).filter(|user| user.host == host).count();
+                prop_assert_eq!(counts.is_full("host0", 2), at_host("host0") >= 2);
                 prop_assert_eq!(totals.logged_in, open.iter().filter(|one| one.1.is_some()).count());
             }
             for (address, user) in open {
-                counts.release(address, user.as_deref());
+                counts.release(address, user.as_ref());
             }
-            prop_assert_eq!(counts.by_address.len() + counts.by_user.len(), 0);
+            prop_assert_eq!(counts.by_address.len() + counts.by_user.len() + counts.by_host.len(), 0);
         }
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, pipe2};
 
-use super::limits::AddressKey;
+use super::limits::{AddressKey, User};
 use crate::ipc::link::Link;
 use crate::ipc::messages::{ToWorker, WorkerLink};
 use crate::system::process::{Forked, fork, reap, signal};
@@ -69,7 +69,7 @@ pub struct Serving {
     pub peer: SocketAddr,
     pub address: AddressKey,
     /// None before the login.
-    pub user: Option<String>,
+    pub user: Option<User>,
 }
 
 /// A worker and what belongs to it.

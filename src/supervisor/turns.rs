@@ -9,6 +9,7 @@ use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::wait::WaitStatus;
 use sd_notify::NotifyState;
 
+use super::limits::User;
 use super::orders::LAST_WARNING;
 use super::pool::{Part, SlotId};
 use super::{FIRST_LISTENER_TOKEN, Phase, SIGNALS_TOKEN, Supervisor, notify};
@@ -108,14 +109,18 @@ impl Supervisor {
                     slot.add_child(pidfd);
                 }
             }
-            ToSupervisor::MayLogIn { user } => {
-                let admitted = matches!(self.phase, Phase::Serving) && slot.serving.is_some();
+            ToSupervisor::MayLogIn { user, host } => {
+                let hosts = &self.inheritance.config.host;
+                let most = hosts.get(&host).and_then(|host| host.own.max_sessions);
+                let is_full = most.is_some_and(|most| self.counts.is_full(&host, most.get() as usize));
+                let admitted = matches!(self.phase, Phase::Serving) && slot.serving.is_some() && !is_full;
                 if slot.link().send(&ToWorker::Admitted(admitted)).is_err() || !admitted {
                     return;
                 }
                 if let Some(serving) = slot.serving.as_mut() {
                     // A worker asks once a session; asked twice, the first answer stays counted.
                     if serving.user.is_none() {
+                        let user = User { name: user, host };
                         self.counts.log_in(&user);
                         serving.user = Some(user);
                     }
@@ -139,7 +144,7 @@ impl Supervisor {
     pub(super) fn bury(&mut self, id: SlotId) {
         let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
-            self.counts.release(serving.address, serving.user.as_deref());
+            self.counts.release(serving.address, serving.user.as_ref());
         }
         let whom = match &buried.serving {
             Some(serving) => format!("worker {} of {}", buried.pid, serving.peer),

@@ -12,7 +12,7 @@ use crate::system::poll::{PollFlags, wait};
 /// What the worker hears from either side.
 pub enum Heard {
     /// The client tries to log in.
-    Attempt { user: String, password: Password, ahead: Vec<u8> },
+    Attempt { host: String, user: String, password: Password, ahead: Vec<u8> },
     /// The frontend is done with the client.
     Left(Leaving),
     /// The supervisor has answered `MayLogIn`.
@@ -85,8 +85,8 @@ impl<'a> Dialogue<'a> {
         }
         if !frontend.is_empty() {
             return match self.frontend.receive() {
-                Ok(Some((FromFrontend::Attempt { user, password, ahead }, None))) => {
-                    Heard::Attempt { user, password, ahead }
+                Ok(Some((FromFrontend::Attempt { host, user, password, ahead }, None))) => {
+                    Heard::Attempt { host, user, password, ahead }
                 }
                 Ok(Some((FromFrontend::Left { why }, None))) => Heard::Left(why),
                 Ok(None) => Heard::Left(Leaving::Vanished),
@@ -104,7 +104,7 @@ impl Conversation for Dialogue<'_> {
     fn ask(&mut self, texts: Vec<String>, prompt: &str) -> Option<Password> {
         self.frontend.send(&ToFrontend::Ask { texts, prompt: prompt.to_owned() }).ok()?;
         match self.hear(self.deadline) {
-            Heard::Attempt { user, password, ahead } if user == self.user => {
+            Heard::Attempt { user, password, ahead, .. } if user == self.user => {
                 self.ahead = ahead;
                 Some(password)
             }

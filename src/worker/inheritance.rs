@@ -1,6 +1,7 @@
 //! What every worker inherits from the supervisor, made once for each configuration and not secret.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use crate::config::Config;
 use crate::log;
@@ -13,7 +14,7 @@ use crate::system::{Doing, Failure, accounts, time_zone};
 /// Ready-made parts: what can be prepared before a client comes is not done while he waits.
 pub struct Inheritance {
     /// The configuration new workers serve by.
-    pub config: Config,
+    pub config: Rc<Config>,
     pub(super) filters: Filters,
     pub(super) empty_root: EmptyRoot,
     pub(super) null: OwnedFd,
@@ -40,7 +41,7 @@ impl Inheritance {
                 .into(),
             frontend_account,
             descriptors,
-            config,
+            config: Rc::new(config),
         })
     }
 }

@@ -54,6 +54,7 @@ pub struct Place {
 /// A login that was granted. Only this module can make one.
 pub struct Login {
     name: String,
+    host: Option<String>,
     account: Account,
     options: SessionOptions,
     root: Root,
@@ -62,24 +63,39 @@ pub struct Login {
     pam: Option<Transaction>,
 }
 
-/// Decides about an attempt of the client at this address. May take as long as PAM's modules do, and as long as the client needs to answer what
-/// they ask.
+/// Somebody who wants to log in.
+pub struct Attempt<'a> {
+    /// The client's address.
+    pub peer: IpAddr,
+    /// The virtual host that serves him, if there is one.
+    pub host: Option<&'a str>,
+    /// Who he says he is.
+    pub name: &'a str,
+    /// What he proves it with.
+    pub password: &'a Password,
+}
+
+/// Decides about an attempt. May take as long as PAM's modules do, and as long as the client needs to answer what they
+/// ask.
 pub fn decide(
     config: &Config,
-    peer: IpAddr,
-    name: &str,
-    password: &Password,
+    attempted: &Attempt<'_>,
     conversation: &mut dyn Conversation,
 ) -> Result<Login, Refused> {
     // Sessions are forked from this process: what PAM and libc read of others must not be left lying about.
     memory::wipe_freed(true);
-    attempt(config, peer, name, password, conversation)
+    attempt(config, attempted, conversation)
 }
 
 impl Login {
     /// The name that was proved: of the account, of the virtual user, or `anonymous`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The virtual host that serves him, if there is one.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The account that the session runs as.
@@ -159,16 +175,16 @@ fn establish(pam: &mut Transaction, account: &mut Account) -> Result<(), Refused
 
 fn attempt(
     config: &Config,
-    peer: IpAddr,
-    name: &str,
-    password: &Password,
+    attempted: &Attempt<'_>,
     conversation: &mut dyn Conversation,
 ) -> Result<Login, Refused> {
+    let &Attempt { host, name, password, .. } = attempted;
     if !policy::is_plausible_name(name) {
         return Err(no("not a name that an account could have"));
     }
-    if config.anonymous.enabled && ["anonymous", "ftp"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
-        return anonymous(config);
+    if config.has_anonymous(host) && ["anonymous", "ftp"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    {
+        return anonymous(config, host);
     }
     let users = virtual_users::open(config).map_err(|error| no(error.to_string()))?;
     if let Some(users) = users {
@@ -176,7 +192,7 @@ fn attempt(
             log::warning("users-file: others may read it, or others than its owner may write it");
         }
         match users.verify(name, password).map_err(|error| no(error.to_string()))? {
-            Verdict::Right(user) => return virtual_user(config, name, &user),
+            Verdict::Right(user) => return virtual_user(config, attempted, &user),
             Verdict::Wrong => return Err(no("wrong password (users-file)")),
             Verdict::Unknown => {}
         }
@@ -184,27 +200,28 @@ fn attempt(
     if !geteuid().is_root() {
         return Err(no("unknown user; without root there are no system accounts"));
     }
-    system_user(config, peer, name, password, conversation)
+    system_user(config, attempted, conversation)
 }
 
-fn anonymous(config: &Config) -> Result<Login, Refused> {
+fn anonymous(config: &Config, host: Option<&str>) -> Result<Login, Refused> {
     let account = service_account(Some(&config.anonymous.account))?;
-    granted("anonymous".into(), account, config.anonymous_session())
+    granted("anonymous".into(), host, account, config.anonymous_session(host))
 }
 
-fn virtual_user(config: &Config, name: &str, user: &VirtualUser) -> Result<Login, Refused> {
+fn virtual_user(config: &Config, attempted: &Attempt<'_>, user: &VirtualUser) -> Result<Login, Refused> {
+    let &Attempt { host, name, .. } = attempted;
     let account = service_account(user.account.as_deref())?;
     let groups = accounts::group_names(&account.groups);
     // His name is his own, the groups are those of the account that he runs as; uid and shell say nothing of him.
-    object(config, name, None, &groups)?;
-    let mut options = config.effective_session(name, &groups);
+    object(config, attempted, name, None, &groups)?;
+    let mut options = config.effective_session(host, name, &groups);
     if let Some(root_dir) = &user.root_dir {
         options.root_dir = root_dir.clone();
     }
     if let Some(permissions) = user.permissions {
         options.permissions = permissions;
     }
-    granted(name.into(), account, options)
+    granted(name.into(), host, account, options)
 }
 
 /// The account for somebody who has none. Without root that is who we are.
@@ -223,14 +240,13 @@ fn service_account(name: Option<&str>) -> Result<Account, Refused> {
 
 fn system_user(
     config: &Config,
-    peer: IpAddr,
-    name: &str,
-    password: &Password,
+    attempted: &Attempt<'_>,
     conversation: &mut dyn Conversation,
 ) -> Result<Login, Refused> {
+    let &Attempt { peer, host, name, password } = attempted;
     let account = accounts::by_name(name);
     let groups = account.as_ref().map_or_else(Vec::new, |account| accounts::group_names(&account.groups));
-    object(config, name, account.as_ref(), &groups)?;
+    object(config, attempted, name, account.as_ref(), &groups)?;
 
     let login = &config.login;
     let mut pam = Transaction::start(&login.pam_service, login.pam_directory.as_deref(), name, peer)
@@ -249,21 +265,28 @@ fn system_user(
     let account = accounts::by_name(&name)
         .ok_or_else(|| no(format!("PAM says that it is {name:?}, and there is no such account")))?;
     let groups = accounts::group_names(&account.groups);
-    object(config, &name, Some(&account), &groups)?;
+    object(config, attempted, &name, Some(&account), &groups)?;
 
-    let options = config.effective_session(&account.name, &groups);
-    let mut login = granted(account.name.clone(), account, options)?;
+    let options = config.effective_session(host, &account.name, &groups);
+    let mut login = granted(account.name.clone(), host, account, options)?;
     login.texts = pam.take_texts();
     login.pam = Some(pam);
     Ok(login)
 }
 
 /// Reads the files that policy wants to know, and asks it.
-fn object(config: &Config, name: &str, account: Option<&Account>, groups: &[String]) -> Result<(), Refused> {
+fn object(
+    config: &Config,
+    attempted: &Attempt<'_>,
+    name: &str,
+    account: Option<&Account>,
+    groups: &[String],
+) -> Result<(), Refused> {
     let ftpusers = file_if_any(&config.login.ftpusers_file)?;
     let shells = file_if_any(Path::new("/etc/shells"))?;
     let facts = Facts { name, account, groups, ftpusers: ftpusers.as_deref(), shells: shells.as_deref() };
-    match policy::objection(&config.login, &facts) {
+    let host = attempted.host.and_then(|host| config.host.get(host)).map(|host| &host.own);
+    match policy::objection(&config.login, host, &facts) {
         Some(objection) => Err(no(objection.to_string())),
         None => Ok(()),
     }
@@ -278,9 +301,15 @@ fn file_if_any(path: &Path) -> Result<Option<String>, Refused> {
     }
 }
 
-fn granted(name: String, account: Account, options: SessionOptions) -> Result<Login, Refused> {
+fn granted(
+    name: String,
+    host: Option<&str>,
+    account: Account,
+    options: SessionOptions,
+) -> Result<Login, Refused> {
     let root = root(&options, &name, &account)?;
-    Ok(Login { name, account, options, root, environment: Vec::new(), texts: Vec::new(), pam: None })
+    let host = host.map(String::from);
+    Ok(Login { name, host, account, options, root, environment: Vec::new(), texts: Vec::new(), pam: None })
 }
 
 fn root(options: &SessionOptions, name: &str, account: &Account) -> Result<Root, Refused> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::LoginOptions;
+use crate::config::{HostOptions, LoginOptions};
 use crate::system::privileges::Account;
 
 /// What is known about who wants to log in, and the files that have a say.
@@ -57,8 +57,8 @@ impl fmt::Display for Objection {
     }
 }
 
-/// Whether anything speaks against this login. What denies wins over what allows.
-pub fn objection(options: &LoginOptions, facts: &Facts<'_>) -> Option<Objection> {
+/// Whether anything speaks against this login, at the virtual host if there is one. What denies wins over what allows.
+pub fn objection(options: &LoginOptions, host: Option<&HostOptions>, facts: &Facts<'_>) -> Option<Objection> {
     let Facts { name, account, groups, .. } = *facts;
     if let Some(account) = account {
         if account.uid == 0 {
@@ -75,16 +75,21 @@ pub fn objection(options: &LoginOptions, facts: &Facts<'_>) -> Option<Objection>
     if facts.ftpusers.is_some_and(|file| entries(file).any(|entry| entry == name || entry == own_name)) {
         return Some(Objection::Ftpusers);
     }
-    if is_named_in(&options.reject_users) {
-        return Some(Objection::RejectedUser);
-    }
-    if let Some(group) = groups.iter().find(|group| options.reject_groups.contains(group)) {
-        return Some(Objection::RejectedGroup(group.clone()));
-    }
-    let is_anybody_allowed = options.allow_users.is_empty() && options.allow_groups.is_empty();
-    let is_in_an_allowed_group = groups.iter().any(|group| options.allow_groups.contains(group));
-    if !is_anybody_allowed && !is_named_in(&options.allow_users) && !is_in_an_allowed_group {
-        return Some(Objection::NotAllowed);
+    let general = Lists {
+        allow_users: &options.allow_users,
+        reject_users: &options.reject_users,
+        allow_groups: &options.allow_groups,
+        reject_groups: &options.reject_groups,
+    };
+    let of_host = host.map(|host| Lists {
+        allow_users: &host.allow_users,
+        reject_users: &host.reject_users,
+        allow_groups: &host.allow_groups,
+        reject_groups: &host.reject_groups,
+    });
+    let mut lists = [Some(general), of_host].into_iter().flatten();
+    if let Some(objection) = lists.find_map(|lists| lists.objection(is_named_in, groups)) {
+        return Some(objection);
     }
     if let (true, Some(account), Some(shells)) = (options.require_valid_shell, account, facts.shells) {
         let shell = account.shell.to_string_lossy();
@@ -95,6 +100,31 @@ pub fn objection(options: &LoginOptions, facts: &Facts<'_>) -> Option<Objection>
         }
     }
     None
+}
+
+/// Who is let in and who is not, by name and by group.
+struct Lists<'a> {
+    allow_users: &'a [String],
+    reject_users: &'a [String],
+    allow_groups: &'a [String],
+    reject_groups: &'a [String],
+}
+
+impl Lists<'_> {
+    fn objection(&self, is_named_in: impl Fn(&[String]) -> bool, groups: &[String]) -> Option<Objection> {
+        if is_named_in(self.reject_users) {
+            return Some(Objection::RejectedUser);
+        }
+        if let Some(group) = groups.iter().find(|group| self.reject_groups.contains(group)) {
+            return Some(Objection::RejectedGroup(group.clone()));
+        }
+        let is_anybody_allowed = self.allow_users.is_empty() && self.allow_groups.is_empty();
+        let is_in_an_allowed_group = groups.iter().any(|group| self.allow_groups.contains(group));
+        if !is_anybody_allowed && !is_named_in(self.allow_users) && !is_in_an_allowed_group {
+            return Some(Objection::NotAllowed);
+        }
+        None
+    }
 }
 
 /// The names in an ftpusers file: one a line, `#` begins a comment.
@@ -153,7 +183,7 @@ mod tests {
             ftpusers: Some("root\nbin # system\n#alice\n"),
             shells: Some(SHELLS),
         };
-        objection(&options, &facts)
+        objection(&options, None, &facts)
     }
 
     #[test]
@@ -186,7 +216,7 @@ mod tests {
         let account = alice();
         let facts =
             Facts { name: "al", account: Some(&account), groups: &[], ftpusers: Some("al\n"), shells: None };
-        assert_eq!(objection(&options, &facts), Some(Objection::Ftpusers));
+        assert_eq!(objection(&options, None, &facts), Some(Objection::Ftpusers));
     }
 
     #[test]
@@ -204,7 +234,7 @@ mod tests {
         let account = Account { shell: "/odd".into(), ..alice() };
         let facts =
             Facts { name: "alice", account: Some(&account), groups: &[], ftpusers: None, shells: None };
-        assert_eq!(objection(&LoginOptions::default(), &facts), None);
+        assert_eq!(objection(&LoginOptions::default(), None, &facts), None);
     }
 
     #[test]
@@ -233,13 +263,39 @@ mod tests {
     }
 
     #[test]
+    fn the_lists_of_a_host_hold_beside_the_general_ones() {
+        let account = alice();
+        let groups = ["staff".to_string()];
+        let facts =
+            Facts { name: "alice", account: Some(&account), groups: &groups, ftpusers: None, shells: None };
+        let at = |options: &LoginOptions, change: fn(&mut HostOptions)| {
+            let mut host = HostOptions::default();
+            change(&mut host);
+            objection(options, Some(&host), &facts)
+        };
+        let anybody = LoginOptions::default();
+        assert_eq!(at(&anybody, |_| {}), None);
+        assert_eq!(at(&anybody, |host| host.allow_users = vec!["bob".into()]), Some(Objection::NotAllowed));
+        assert_eq!(at(&anybody, |host| host.allow_groups = vec!["staff".into()]), None);
+        assert_eq!(
+            at(&anybody, |host| host.reject_users = vec!["alice".into()]),
+            Some(Objection::RejectedUser)
+        );
+        let nobody = LoginOptions { reject_users: vec!["alice".into()], ..LoginOptions::default() };
+        assert_eq!(
+            at(&nobody, |host| host.allow_users = vec!["alice".into()]),
+            Some(Objection::RejectedUser)
+        );
+    }
+
+    #[test]
     fn a_name_without_an_account_is_checked_by_name() {
         let options = LoginOptions { reject_users: vec!["ghost".into()], ..LoginOptions::default() };
         let facts =
             |name| Facts { name, account: None, groups: &[], ftpusers: Some("eve"), shells: Some(SHELLS) };
-        assert_eq!(objection(&options, &facts("ghost")), Some(Objection::RejectedUser));
-        assert_eq!(objection(&options, &facts("eve")), Some(Objection::Ftpusers));
-        assert_eq!(objection(&options, &facts("mallory")), None);
+        assert_eq!(objection(&options, None, &facts("ghost")), Some(Objection::RejectedUser));
+        assert_eq!(objection(&options, None, &facts("eve")), Some(Objection::Ftpusers));
+        assert_eq!(objection(&options, None, &facts("mallory")), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
@@ -115,6 +116,8 @@ fn start(
 ) -> session::Start {
     session::Start {
         user: login.name().to_owned(),
+        host: login.host().map(String::from),
+        has_hosts: !parts.config.host.is_empty(),
         options: login.options().clone(),
         data: parts.config.data.clone(),
         report_commands: parts.config.log.commands,
@@ -186,7 +189,7 @@ impl Worker<'_> {
         silence_standard_streams(parts.null.as_fd())?;
         close_all_except(&[worker.as_fd().as_raw_fd(), self.life.as_raw_fd()]);
         parts.filters.confine_frontend()?;
-        Ok(frontend::run(worker, &parts.config, session::ENTRIES))
+        Ok(frontend::run(worker, Rc::clone(&parts.config), session::ENTRIES))
     }
 
     /// Forks the session of somebody who is logged in. It has yet to say that it is ready.

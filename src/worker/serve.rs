@@ -7,7 +7,7 @@ use nix::sys::wait::WaitStatus;
 
 use super::accounting::{self, Totals};
 use super::dialogue::{Dialogue, Heard};
-use super::login::{self, Login};
+use super::login::{self, Attempt, Login};
 use super::processes::{Frontend, Session};
 use super::watch::Watch;
 use super::{Client, Worker, favours};
@@ -90,8 +90,8 @@ impl Worker<'_> {
         let mut next = None;
         loop {
             let heard = next.take().unwrap_or_else(|| dialogue.hear(deadline));
-            let (user, password, ahead) = match heard {
-                Heard::Attempt { user, password, ahead } => (user, password, ahead),
+            let (host, user, password, ahead) = match heard {
+                Heard::Attempt { host, user, password, ahead } => (host, user, password, ahead),
                 Heard::Left(why) => return Err(Ending::Left(why)),
                 Heard::Finish => {
                     // The frontend says 421 and then that the client has left.
@@ -106,7 +106,7 @@ impl Worker<'_> {
             // Every failure is answered this much after the attempt, however soon it was known.
             let answer_at = Instant::now() + options.failure_delay.duration();
             dialogue.begin(&user, ahead);
-            let texts = match self.attempt(client, &mut dialogue, &user, password) {
+            let texts = match self.attempt(client, &mut dialogue, &host, &user, password) {
                 Progress::LoggedIn(login, session) => return Ok((*login, session)),
                 Progress::Over(ending) => return Err(ending),
                 Progress::Failed(texts) => texts,
@@ -152,16 +152,22 @@ impl Worker<'_> {
         &self,
         client: &Client,
         dialogue: &mut Dialogue<'_>,
+        host: &str,
         user: &str,
         password: Password,
     ) -> Progress {
-        let decision = login::decide(&self.inheritance.config, client.peer.ip(), user, &password, dialogue);
+        let config = &self.inheritance.config;
+        let Ok(host) = config.host_chosen(host, client.local) else {
+            return fail(user, "the frontend named a virtual host that is none here", Vec::new());
+        };
+        let attempt = Attempt { peer: client.peer.ip(), host, name: user, password: &password };
+        let decision = login::decide(config, &attempt, dialogue);
         drop(password);
         let mut login = match decision {
             Ok(login) => login,
             Err(refused) => return fail(user, &refused.log, refused.texts),
         };
-        match self.is_admitted(dialogue, login.name()) {
+        match self.is_admitted(dialogue, &login) {
             Ok(true) => {}
             Ok(false) => return fail(user, "no further session is admitted", Vec::new()),
             Err(ending) => return Progress::Over(ending),
@@ -180,8 +186,9 @@ impl Worker<'_> {
     }
 
     /// Asks the supervisor, who alone can count.
-    fn is_admitted(&self, dialogue: &Dialogue<'_>, user: &str) -> Result<bool, Ending> {
-        let asked = self.supervisor.send(&ToSupervisor::MayLogIn { user: user.to_owned() });
+    fn is_admitted(&self, dialogue: &Dialogue<'_>, login: &Login) -> Result<bool, Ending> {
+        let host = login.host().unwrap_or_default().to_owned();
+        let asked = self.supervisor.send(&ToSupervisor::MayLogIn { user: login.name().to_owned(), host });
         if asked.is_err() {
             return Err(Ending::AtOnce);
         }
@@ -239,7 +246,9 @@ impl Worker<'_> {
         ));
         self.show("worker", format_args!("{} {}", login.name(), client.peer.ip()));
         let name = quoted(login.name().as_bytes());
-        log::notice(format_args!("USER {name} logged in (uid {}).", login.account().uid));
+        let host =
+            login.host().map(|host| format!(" at {}", log::escaped(host.as_bytes()))).unwrap_or_default();
+        log::notice(format_args!("USER {name} logged in{host} (uid {}).", login.account().uid));
         Ok(session)
     }
 

@@ -5,6 +5,11 @@ use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome};
 use crate::session::{End, Representation, Session};
 
+/// HOST: comes before USER (RFC 7151 3.1).
+pub fn host(_session: &mut Session, _name: &[u8]) -> Outcome {
+    Ok(Reply::new(Code::BadSequence, "HOST comes before USER, and you are logged in."))
+}
+
 /// USER: nobody becomes somebody else within a session; the process is this user for good.
 pub fn user(session: &mut Session, _name: &[u8]) -> Outcome {
     let text = format!("You are logged in as {}. Connect again to be somebody else.", session.user);
@@ -22,8 +27,8 @@ pub fn acct(_session: &mut Session, _account: &[u8]) -> Outcome {
 }
 
 /// QUIT: a transfer that is going on ends first, because commands wait for it.
-pub fn quit(_session: &mut Session) -> Outcome {
-    Ok(Reply::new(Code::Closing, "Goodbye."))
+pub fn quit(session: &mut Session) -> Outcome {
+    Ok(session.farewell())
 }
 
 /// NOOP: nothing.

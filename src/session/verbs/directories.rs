@@ -15,7 +15,9 @@ pub fn pwd(session: &mut Session) -> Outcome {
 pub fn cwd(session: &mut Session, path: &FtpPath) -> Outcome {
     session.files.enter(path)?;
     session.cwd = path.clone();
-    Ok(Reply::new(Code::FileOk, "Directory changed."))
+    let mut lines = session.message_of_directory();
+    lines.push(b"Directory changed.".to_vec());
+    Ok(Reply::lines(Code::FileOk, lines))
 }
 
 /// CDUP: go to the parent directory.

@@ -70,7 +70,7 @@ pub fn opts_mlst(session: &mut Session, facts: &[u8]) -> Outcome {
 
 /// FEAT: what goes beyond RFC 959.
 pub fn feat(session: &mut Session) -> Outcome {
-    Ok(verb::features(ENTRIES, Some(&session.facts.feature())))
+    Ok(verb::features(ENTRIES, Some(&session.facts.feature()), |verb| verb != "HOST" || session.has_hosts))
 }
 
 fn begin(session: &Session, argument: &[u8], form: Form) -> Result<Listing, Reply> {

@@ -13,6 +13,10 @@ use crate::protocol::verb::{Entry, Run, Verb};
 /// Every verb, by subject; within a subject in the order of the RFCs.
 pub const VERBS: &[Verb<Session>] = &[
     // Who and how.
+    Verb::new("HOST", Run::Text(connection::host), "7151 3", "HOST <name>: choose a virtual host")
+        .replies("220 502 503 504")
+        .for_anybody()
+        .announced("HOST"),
     Verb::new("USER", Run::Text(connection::user), "959 4.1.1", "USER <name>: say who you are")
         .replies("331")
         .for_anybody(),
