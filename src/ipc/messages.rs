@@ -92,8 +92,8 @@ values! {
 
     /// Worker → supervisor.
     enum ToSupervisor {
-        /// A child of this worker. Carries its pidfd: should the worker die, the supervisor ends the child.
-        Child,
+        /// The session of this worker. Carries its pidfd: should the worker die, the supervisor ends the session.
+        Session,
         /// Somebody proved to be this user: may he have one more session, at this virtual host (empty: at none)?
         MayLogIn { user: String, host: String },
         /// The user who was admitted got no session after all.
@@ -285,7 +285,7 @@ macro_rules! messages {
 
 messages! {
     ToWorker (ToWorker::Serve { .. });
-    ToSupervisor (ToSupervisor::Child | ToSupervisor::HandBack { .. });
+    ToSupervisor (ToSupervisor::Session | ToSupervisor::HandBack { .. });
     ToFrontend (ToFrontend::Serve { .. });
     FromFrontend;
     ToSession (ToSession::DataSocket);

@@ -135,9 +135,9 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     Ok(supervisor)
 }
 
-/// A link, a life pipe and the pidfds of two children for each session, of spare workers too; and some of our own.
+/// A link, a life pipe and a pidfd for each session; of spare workers too; and some of our own.
 fn descriptors_for(max_sessions: u32) -> u64 {
-    (u64::from(max_sessions) + 256) * 5 + 64
+    (u64::from(max_sessions) + 256) * 3 + 64
 }
 
 fn open_log(config: &Config) -> Result<(), Failure> {

@@ -77,8 +77,8 @@ pub struct Slot {
     pid: Pid,
     link: WorkerLink,
     life: OwnedFd,
-    /// pidfds of the worker's children, to end them when the worker cannot.
-    children: Vec<OwnedFd>,
+    /// The pidfd of the session, to end it when the worker cannot.
+    session: Option<OwnedFd>,
     /// None: spare.
     pub serving: Option<Serving>,
     retired: bool,
@@ -174,7 +174,7 @@ impl Pool {
         *generation = (*generation + 1) & 0x3fff_ffff;
         let id = SlotId { index, generation: *generation };
         let occupant =
-            Slot { pid: child.pid(), link: ours, life, children: Vec::new(), serving: None, retired: false };
+            Slot { pid: child.pid(), link: ours, life, session: None, serving: None, retired: false };
         epoll
             .add(&occupant.link, EpollEvent::new(EpollFlags::EPOLLIN, id.token(Part::Link)))
             .and_then(|()| {
@@ -253,21 +253,21 @@ impl Slot {
         self.serving.take()
     }
 
-    /// Remembers a child of the worker.
-    pub fn add_child(&mut self, pidfd: OwnedFd) {
-        self.children.push(pidfd);
+    /// Remembers the session.
+    pub fn set_session(&mut self, pidfd: OwnedFd) {
+        self.session = Some(pidfd);
     }
 
-    /// Ends the children of a worker that is gone: one that is stopped would not see that its link has ended.
-    pub fn end_children(&self) {
-        for child in &self.children {
-            let _ = signal(child.as_fd(), Signal::SIGKILL);
+    /// Ends the session of a worker that is gone: one that is stopped would not see that its link has ended.
+    pub fn end_session(&self) {
+        if let Some(session) = &self.session {
+            let _ = signal(session.as_fd(), Signal::SIGKILL);
         }
     }
 
     /// Ends every process of the connection, whatever they do.
     pub fn kill(&self) {
         let _ = nix::sys::signal::kill(self.pid, Signal::SIGKILL);
-        self.end_children();
+        self.end_session();
     }
 }

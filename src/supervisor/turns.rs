@@ -92,7 +92,7 @@ impl Supervisor {
         let (message, descriptor) = match slot.link().receive() {
             Ok(Some(received)) => received,
             Ok(None) => {
-                slot.end_children();
+                slot.end_session();
                 let _ = self.epoll.delete(slot.link());
                 return;
             }
@@ -104,9 +104,9 @@ impl Supervisor {
             }
         };
         match message {
-            ToSupervisor::Child => {
+            ToSupervisor::Session => {
                 if let Some(pidfd) = descriptor {
-                    slot.add_child(pidfd);
+                    slot.set_session(pidfd);
                 }
             }
             ToSupervisor::MayLogIn { user, host } => {

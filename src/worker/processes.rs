@@ -161,7 +161,6 @@ impl Worker<'_> {
             },
             Forked::Parent(child) => child,
         };
-        self.tell_of(&child)?;
         Ok(Frontend { link: ours, child })
     }
 
@@ -250,10 +249,11 @@ impl Worker<'_> {
         Ok((dropped, place))
     }
 
-    /// The supervisor ends our children, should we be unable to.
+    /// The supervisor ends the session, should we be unable to: its user can stop it, and then it does not see that its
+    /// link has ended. (Nobody can stop a frontend, and every descriptor of the supervisor makes its forks slower.)
     fn tell_of(&self, child: &Child) -> Result<(), Failure> {
-        self.supervisor.send_with(&ToSupervisor::Child, child.as_fd()).map_err(|error| Failure {
-            doing: "tell the supervisor of a child".into(),
+        self.supervisor.send_with(&ToSupervisor::Session, child.as_fd()).map_err(|error| Failure {
+            doing: "tell the supervisor of a session".into(),
             cause: std::io::Error::other(error.to_string()),
         })
     }
