@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use ftpd::VERBS;
+use ftpd::protocol::command::Command;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
@@ -26,6 +28,12 @@ impl Reply {
     /// The text of the last line.
     pub fn text(&self) -> &str {
         self.lines.last().and_then(|line| line.get(4..)).unwrap_or_default()
+    }
+
+    /// Whether it has the form of RFC 959 4.2: no inner line can be taken for the last one.
+    pub fn in_form(&self) -> bool {
+        let Some((_, before)) = self.lines.split_last() else { return false };
+        before.iter().skip(1).all(|line| !line.starts_with(|first: char| first.is_ascii_digit()))
     }
 
     /// All lines, each followed by a line feed.
@@ -148,10 +156,15 @@ impl Client {
         reply
     }
 
-    /// Sends a line and reads the reply, which must have this code.
+    /// Sends a line and reads the reply, which must have this code; the row of its verb must promise it.
     pub fn command(&mut self, line: &str, code: u16) -> Reply {
         self.send(line);
-        self.expect(code)
+        let reply = self.expect(code);
+        let verb = Command::parse(line.as_bytes()).verb;
+        let row = VERBS.iter().find(|row| row.name == verb);
+        assert!(row.is_none_or(|row| row.may_answer(code)), "the row of {verb} does not promise {code}");
+        assert!(reply.in_form(), "an inner line that begins with a digit: {reply}");
+        reply
     }
 
     /// The server has nothing more to say: the next thing is the end of the connection.

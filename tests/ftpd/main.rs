@@ -40,6 +40,7 @@ modules! {
     listings
     data_connections
     connection
+    every_verb
     reinitialize
     limits
     reload
