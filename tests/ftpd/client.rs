@@ -136,6 +136,13 @@ impl Client {
         }
     }
 
+    /// Reads so many bytes that are no reply, such as those of Telnet.
+    pub fn read_bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.reader.read_exact(&mut bytes).expect("bytes of the server");
+        bytes
+    }
+
     fn read_line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line) {

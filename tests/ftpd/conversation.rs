@@ -4,15 +4,22 @@
 //! # A comment.
 //! % session.umask = "077"       a setting of the daemon (only before the first line)
 //! > USER $USER                  send a line
+//! >> PWD\r\nNOOP\n              send these bytes, in one piece
 //! < 331 *                       read a reply: its code, and a pattern for the text of its last line
 //! <- *UTF8*                     some line of that reply looks like this
+//! << \xff\xfc\x01               read these bytes, which are no reply
 //! <end                          the server closes the connection
+//! @open                         say EPSV, read 229, and connect there
+//! @send one\r\ntwo              send these bytes over the data connection
+//! @close                        close it
+//! @receive one\r\n*             read everything that comes over it: a pattern
 //! ```
 //!
-//! In patterns `*` stands for anything. `FTPD_UNDER_TEST=host:port` plays those without settings to that server,
+//! In patterns `*` stands for anything; `\r`, `\n`, `\\` and `\xff` for bytes, but not behind `<` and `<-`. `FTPD_UNDER_TEST=host:port` plays those without settings to that server,
 //! `FTPD_UNDER_TEST_USER` and `FTPD_UNDER_TEST_PASSWORD` log in there: to learn where others differ on purpose.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 
 use crate::accounts::PASSWORD;
@@ -67,6 +74,7 @@ impl Conversation {
 
     fn speak(&self, mut client: Client, user: &str, password: &str) {
         let mut last: Option<Reply> = None;
+        let mut data: Option<TcpStream> = None;
         for (number, line) in self.text.lines().enumerate() {
             let place = format!("{}.txt:{}", self.name, number + 1);
             let line = line.replace("$USER", user).replace("$PASSWORD", password);
@@ -74,8 +82,26 @@ impl Conversation {
                 continue;
             } else if let Some(command) = line.strip_prefix("> ") {
                 client.send(command);
+            } else if let Some(bytes) = line.strip_prefix(">> ") {
+                client.send_bytes(&unescaped(bytes));
+            } else if let Some(bytes) = line.strip_prefix("<< ") {
+                let expected = unescaped(bytes);
+                assert_eq!(client.read_bytes(expected.len()), expected, "{place}");
             } else if line == "<end" {
                 client.expect_end();
+            } else if line == "@open" {
+                data = Some(client.passive());
+            } else if line == "@close" {
+                assert!(data.take().is_some(), "{place}: there is no data connection");
+            } else if let Some(bytes) = line.strip_prefix("@send ") {
+                let data = data.as_mut().unwrap_or_else(|| panic!("{place}: there is no data connection"));
+                data.write_all(&unescaped(bytes)).unwrap_or_else(|error| panic!("{place}: {error}"));
+            } else if let Some(pattern) = line.strip_prefix("@receive ") {
+                let mut data = data.take().unwrap_or_else(|| panic!("{place}: there is no data connection"));
+                let mut received = Vec::new();
+                data.read_to_end(&mut received).unwrap_or_else(|error| panic!("{place}: {error}"));
+                let (pattern, received) = (latin(&unescaped(pattern)), latin(&received));
+                assert!(matches(&pattern, &received), "{place}: {line}\ngot: {received:?}");
             } else if let Some(pattern) = line.strip_prefix("<- ") {
                 let reply = last.as_ref().unwrap_or_else(|| panic!("{place}: there is no reply yet"));
                 assert!(
@@ -92,6 +118,31 @@ impl Conversation {
             }
         }
     }
+}
+
+/// The bytes that a text with `\r`, `\n`, `\\` and `\xff` stands for.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (byte, length) = match escape.as_bytes() {
+            [b'r', ..] => (b'\r', 1),
+            [b'n', ..] => (b'\n', 1),
+            [b'\\', ..] => (b'\\', 1),
+            [b'x', _, _, ..] => (u8::from_str_radix(&escape[1..3], 16).expect("two digits behind \\x"), 3),
+            _ => panic!("what is \\{escape}?"),
+        };
+        bytes.push(byte);
+        rest = &escape[length..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// A letter for each byte, so that patterns fit bytes that are not UTF-8.
+fn latin(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// Whether `text` looks like `pattern`, in which `*` stands for any number of characters.

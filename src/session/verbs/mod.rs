@@ -27,7 +27,8 @@ pub const VERBS: &[Verb<Session>] = &[
         .replies("202")
         .for_anybody(),
     Verb::new("REIN", Run::Bare(connection::rein), "959 4.1.1", "REIN: log out, to log in again")
-        .replies("220"),
+        .replies("220")
+        .for_anybody(),
     Verb::new(
         "SMNT",
         Run::OptionalText(connection::not_implemented),

@@ -55,33 +55,33 @@ impl Case {
     }
 
     /// What comes back where the permission lacks, if what is said before is refused already.
-    const fn to_the_forbidden(self, codes: &'static str) -> Case {
+    const fn forbidden(self, codes: &'static str) -> Case {
         Case { forbidden_codes: codes, ..self }
     }
 
     /// What comes back before the login.
-    const fn to_strangers(self, codes: &'static str) -> Case {
+    const fn strangers(self, codes: &'static str) -> Case {
         Case { stranger_codes: codes, ..self }
     }
 }
 
 pub const CASES: &[Case] = &[
     // Who and how.
-    takes("USER", "alice", "530").silly("\u{1b}[2J", "530").to_strangers("331"),
-    takes("PASS", "wonderland", "503").or_none("503").silly("\0", "503").to_strangers("503"),
-    takes("ACCT", "sales", "202").or_none("202").silly("\0", "202").to_strangers("202"),
-    bare("REIN", "220").silly("now", "501").to_strangers("220"),
+    takes("USER", "alice", "530").silly("\u{1b}[2J", "530").strangers("331"),
+    takes("PASS", "wonderland", "503").or_none("503").silly("\0", "503").strangers("503"),
+    takes("ACCT", "sales", "202").or_none("202").silly("\0", "202").strangers("202"),
+    bare("REIN", "220").silly("now", "501").strangers("220"),
     takes("SMNT", "/dev/sda1", "502").or_none("502").silly("\0", "502"),
-    bare("QUIT", "221").silly("now", "501").to_strangers("221"),
-    bare("BYE", "221").silly("now", "501").to_strangers("221"),
-    bare("NOOP", "200").silly("now", "501").to_strangers("200"),
-    bare("SYST", "215").silly("now", "501").to_strangers("215"),
-    takes("HELP", "STOR", "214").or_none("214").silly("\0", "502").to_strangers("214"),
+    bare("QUIT", "221").silly("now", "501").strangers("221"),
+    bare("BYE", "221").silly("now", "501").strangers("221"),
+    bare("NOOP", "200").silly("now", "501").strangers("200"),
+    bare("SYST", "215").silly("now", "501").strangers("215"),
+    takes("HELP", "STOR", "214").or_none("214").silly("\0", "502").strangers("214"),
     takes("SITE HELP", "CHMOD", "214").or_none("214").silly("\0", "502"),
-    bare("FEAT", "211").silly("now", "501").to_strangers("211"),
-    takes("OPTS UTF8", "ON", "200").or_none("200").silly("MAYBE", "501").to_strangers("200"),
+    bare("FEAT", "211").silly("now", "501").strangers("211"),
+    takes("OPTS UTF8", "ON", "200").or_none("200").silly("MAYBE", "501").strangers("200"),
     takes("OPTS MLST", "type;size;", "200").or_none("200").silly(";;nonsense;;", "200"),
-    takes("STAT", "file", "213").or_none("211").silly("missing", "550").to_strangers("501"),
+    takes("STAT", "file", "213").or_none("211").silly("missing", "550").strangers("501"),
     // Data.
     takes("TYPE", "A", "200").silly("X", "504"),
     takes("MODE", "S", "200").silly("X", "504"),
@@ -120,6 +120,6 @@ pub const CASES: &[Case] = &[
     takes("MFMT", "20200102030405 file", "213").silly("yesterday file", "501"),
     takes("DELE", "file", "250"),
     takes("RNFR", "file", "350"),
-    takes("RNTO", "new", "250").after(&["RNFR file"]).to_the_forbidden("503"),
+    takes("RNTO", "new", "250").after(&["RNFR file"]).forbidden("503"),
     takes("SITE CHMOD", "600 file", "200").silly("999 file", "501"),
 ];
