@@ -5,6 +5,7 @@
 //! that uses it decides.
 
 mod check;
+mod data;
 mod declare;
 mod error;
 mod hosts;

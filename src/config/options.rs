@@ -129,6 +129,10 @@ options! {
         active: bool = true;
         /// Whether such connections come from port 20, which some firewalls want.
         active_port_20: bool = true;
+        /// Whether clients must use EPSV, which also works over IPv4 and through routers. PASV, PORT and EPRT are refused.
+        epsv_only: bool = false;
+        /// Whether clients may have data compressed (MODE Z). It costs processor time and pays over slow networks.
+        mode_z: bool = true;
         /// How long to wait for the client to connect in passive mode.
         accept_timeout: Seconds<1, 3600> = 30;
         /// How long to try to connect to the client in active mode.

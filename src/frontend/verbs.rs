@@ -121,7 +121,12 @@ fn syst(_: &mut Frontend) -> Outcome {
 }
 
 fn feat(frontend: &mut Frontend) -> Outcome {
-    Ok(verb::features(frontend.entries, None, |verb| verb != "HOST" || !frontend.config.host.is_empty()))
+    let config = &frontend.config;
+    let offered = |verb: &str| match verb {
+        "HOST" => !config.host.is_empty(),
+        verb => config.data.offers(verb),
+    };
+    Ok(verb::features(frontend.entries, None, offered))
 }
 
 fn help(frontend: &mut Frontend, topic: &[u8]) -> Outcome {

@@ -13,9 +13,10 @@ use nix::unistd::{pipe2, read, write};
 
 use super::ascii::{self, FromWire};
 use super::data::Connection;
+use super::deflate::{Damaged, Deflater, Inflater};
 use super::error::Error;
 use super::transfer::Cut;
-use super::{Representation, Session};
+use super::{Mode, Representation, Session};
 use crate::system::poll::PollFlags;
 
 /// How much the kernel is asked to send at once. Smaller slices cost more calls, larger ones let the client's
@@ -31,6 +32,28 @@ const PIPE: usize = 1024 * 1024;
 /// A transfer that has moved this much without having to wait looks up.
 const UNWATCHED: u64 = 4 * 1024 * 1024;
 
+/// Bytes on their way to the client.
+pub struct Outgoing {
+    deflater: Option<Deflater>,
+    wire: Vec<u8>,
+}
+
+/// Bytes on their way to a file.
+struct Incoming {
+    inflater: Option<Inflater>,
+    /// What the inflater writes to.
+    plain: Vec<u8>,
+    conversion: FromWire,
+    /// What the conversion writes to.
+    text: Vec<u8>,
+}
+
+impl From<Damaged> for Cut {
+    fn from(_: Damaged) -> Cut {
+        Cut::Damaged
+    }
+}
+
 impl Session {
     /// Sends a file from an offset to the size it had when it was opened.
     pub fn send_file(
@@ -40,11 +63,11 @@ impl Session {
         from: u64,
         size: u64,
     ) -> Result<(), Cut> {
-        match self.representation {
-            Representation::Ascii => self.send_copied(to, file, from, size),
+        match (self.representation, self.mode) {
             // Files of /proc and the like say that they are empty.
-            Representation::Image if size == 0 => self.send_copied(to, file, from, u64::MAX),
-            Representation::Image => self.send_whole(to, file, from, size),
+            (Representation::Image, _) if size == 0 => self.send_copied(to, file, from, u64::MAX),
+            (Representation::Image, Mode::Stream) => self.send_whole(to, file, from, size),
+            (Representation::Ascii, _) | (_, Mode::Deflate) => self.send_copied(to, file, from, size),
         }
     }
 
@@ -92,7 +115,8 @@ impl Session {
         size: u64,
     ) -> Result<(), Cut> {
         let mut buffer = self.take_buffer();
-        let mut wire = Vec::new();
+        let mut text = Vec::new();
+        let mut outgoing = self.outgoing();
         let mut at = from;
         let mut unwatched = 0;
         while at < size {
@@ -107,11 +131,11 @@ impl Session {
             };
             at += read as u64;
             match self.representation {
-                Representation::Image => self.send_bytes(to, &buffer[..read])?,
+                Representation::Image => self.send_piece(to, &mut outgoing, &buffer[..read])?,
                 Representation::Ascii => {
-                    wire.clear();
-                    ascii::to_wire(&buffer[..read], &mut wire);
-                    self.send_bytes(to, &wire)?;
+                    text.clear();
+                    ascii::to_wire(&buffer[..read], &mut text);
+                    self.send_piece(to, &mut outgoing, &text)?;
                 }
             }
             unwatched += read as u64;
@@ -121,16 +145,42 @@ impl Session {
             }
         }
         self.buffer = buffer;
+        self.send_end(to, outgoing)
+    }
+
+    /// What becomes of bytes that are in memory, until they are sent.
+    pub fn outgoing(&self) -> Outgoing {
+        let deflater = (self.mode == Mode::Deflate).then(|| Deflater::new(self.deflate_level));
+        Outgoing { deflater, wire: Vec::new() }
+    }
+
+    /// Sends bytes that are in memory, compressed if MODE says so.
+    pub fn send_piece(&mut self, to: &Connection, outgoing: &mut Outgoing, bytes: &[u8]) -> Result<(), Cut> {
+        let Some(deflater) = &mut outgoing.deflater else { return self.send_bytes(to, bytes, true) };
+        outgoing.wire.clear();
+        deflater.put(bytes, &mut outgoing.wire)?;
+        self.send_bytes(to, &outgoing.wire, false)?;
+        self.moved(bytes.len() as u64);
         Ok(())
     }
 
-    /// Sends bytes that are in memory.
-    pub fn send_bytes(&mut self, to: &Connection, mut bytes: &[u8]) -> Result<(), Cut> {
+    /// Everything has been sent; a compressed stream has an end of its own.
+    pub fn send_end(&mut self, to: &Connection, mut outgoing: Outgoing) -> Result<(), Cut> {
+        let Some(deflater) = &mut outgoing.deflater else { return Ok(()) };
+        outgoing.wire.clear();
+        deflater.end(&mut outgoing.wire)?;
+        self.send_bytes(to, &outgoing.wire, false)
+    }
+
+    /// `counted`: these are the bytes that the client asked for.
+    fn send_bytes(&mut self, to: &Connection, mut bytes: &[u8], counted: bool) -> Result<(), Cut> {
         while !bytes.is_empty() {
             match send(to.as_fd().as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
                 Ok(sent) => {
                     bytes = &bytes[sent..];
-                    self.moved(sent as u64);
+                    if counted {
+                        self.moved(sent as u64);
+                    }
                     if !bytes.is_empty() {
                         self.wait_to_move(to, PollFlags::POLLOUT)?;
                     }
@@ -146,8 +196,7 @@ impl Session {
     /// Writes what comes until the client has closed his end.
     pub fn receive_file(&mut self, from: &Connection, file: BorrowedFd<'_>) -> Result<(), Cut> {
         let mut buffer = self.take_buffer();
-        let mut conversion = FromWire::default();
-        let mut converted = Vec::new();
+        let mut incoming = self.incoming();
         let mut total = 0u64;
         let mut unwatched = 0;
         loop {
@@ -162,15 +211,7 @@ impl Session {
                 Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(cut_by(errno)),
             };
-            self.moved(received as u64);
-            match self.representation {
-                Representation::Image => write_all(file, &buffer[..received])?,
-                Representation::Ascii => {
-                    converted.clear();
-                    conversion.put(&buffer[..received], &mut converted);
-                    write_all(file, &converted)?;
-                }
-            }
+            self.take_in(&mut incoming, &buffer[..received], file)?;
             total += received as u64;
             unwatched += received as u64;
             if received < buffer.len() && total > SMALL_BUFFER as u64 {
@@ -182,7 +223,7 @@ impl Session {
                 unwatched = 0;
             }
             if received == buffer.len() && buffer.len() < LARGE_BUFFER {
-                if self.representation == Representation::Image
+                if (self.representation, self.mode) == (Representation::Image, Mode::Stream)
                     && let Some(pipe) = wide_pipe()
                     && self.receive_spliced(from, file, &pipe)?
                 {
@@ -191,12 +232,61 @@ impl Session {
                 buffer.resize(LARGE_BUFFER, 0);
             }
         }
-        if self.representation == Representation::Ascii {
-            converted.clear();
-            conversion.end(&mut converted);
-            write_all(file, &converted)?;
-        }
         self.keep_buffer(buffer);
+        if incoming.inflater.is_some_and(|inflater| !inflater.is_complete()) {
+            return Err(Cut::Truncated);
+        }
+        if self.representation == Representation::Ascii {
+            incoming.text.clear();
+            incoming.conversion.end(&mut incoming.text);
+            write_all(file, &incoming.text)?;
+        }
+        Ok(())
+    }
+
+    fn incoming(&self) -> Incoming {
+        let inflater = (self.mode == Mode::Deflate).then(Inflater::new);
+        let plain = if inflater.is_some() { vec![0; LARGE_BUFFER] } else { Vec::new() };
+        Incoming { inflater, plain, conversion: FromWire::default(), text: Vec::new() }
+    }
+
+    /// Writes what bytes of the wire mean. A few compressed ones may mean very many, during which the client is
+    /// heard like at any other time.
+    fn take_in(&mut self, incoming: &mut Incoming, mut wire: &[u8], file: BorrowedFd<'_>) -> Result<(), Cut> {
+        let Incoming { inflater, plain, conversion, text } = incoming;
+        let Some(inflater) = inflater else { return self.write_in(conversion, text, wire, file) };
+        let mut unwatched = 0;
+        loop {
+            let length = inflater.take(&mut wire, plain)?;
+            self.write_in(conversion, text, &plain[..length], file)?;
+            if wire.is_empty() && length < plain.len() {
+                return Ok(());
+            }
+            unwatched += length as u64;
+            if unwatched >= UNWATCHED {
+                self.look_up()?;
+                unwatched = 0;
+            }
+        }
+    }
+
+    /// Writes bytes, converted if TYPE says so.
+    fn write_in(
+        &mut self,
+        conversion: &mut FromWire,
+        text: &mut Vec<u8>,
+        bytes: &[u8],
+        file: BorrowedFd<'_>,
+    ) -> Result<(), Cut> {
+        self.moved(bytes.len() as u64);
+        match self.representation {
+            Representation::Image => write_all(file, bytes)?,
+            Representation::Ascii => {
+                text.clear();
+                conversion.put(bytes, text);
+                write_all(file, text)?;
+            }
+        }
         Ok(())
     }
 

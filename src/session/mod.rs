@@ -11,6 +11,7 @@ pub mod authorize;
 mod control;
 mod copy;
 mod data;
+mod deflate;
 pub mod error;
 pub mod facts;
 pub mod files;
@@ -110,6 +111,25 @@ pub enum Representation {
     Image,
 }
 
+/// How data passes over data connections (MODE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// S: as it is. What every session begins with (RFC 959 3.4.1).
+    Stream,
+    /// Z: compressed (draft-preston-ftpext-deflate).
+    Deflate,
+}
+
+impl Mode {
+    /// What MODE calls it.
+    pub fn letter(self) -> char {
+        match self {
+            Mode::Stream => 'S',
+            Mode::Deflate => 'Z',
+        }
+    }
+}
+
 /// A session: what is remembered between two commands.
 pub struct Session {
     user: String,
@@ -128,6 +148,9 @@ pub struct Session {
     home: FtpPath,
     shown: Shown,
     representation: Representation,
+    mode: Mode,
+    /// Set by OPTS MODE Z LEVEL.
+    deflate_level: u32,
     /// Set by REST for the transfer that follows.
     restart: u64,
     /// Set by RNFR for the RNTO that follows.
@@ -174,6 +197,8 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         home,
         shown: Shown::default(),
         representation: Representation::Ascii,
+        mode: Mode::Stream,
+        deflate_level: deflate::DEFAULT_LEVEL,
         restart: 0,
         renaming: None,
         moving: None,

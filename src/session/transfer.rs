@@ -34,6 +34,10 @@ pub enum Cut {
     Broken,
     /// Nothing moved for too long.
     Stalled,
+    /// MODE Z: the connection ended before the compressed stream did.
+    Truncated,
+    /// MODE Z: what came is no such stream.
+    Damaged,
     /// The file became shorter while it was sent.
     Shrunk,
     /// The file could not be read or written.
@@ -65,6 +69,13 @@ impl Cut {
             Cut::Stalled => {
                 Reply::new(Code::TransferAborted, "Nothing moved for too long; the transfer is incomplete.")
             }
+            Cut::Truncated => Reply::new(
+                Code::TransferAborted,
+                "The compressed data had no end; the transfer is incomplete.",
+            ),
+            Cut::Damaged => {
+                Reply::new(Code::LocalError, "The compressed data is damaged; the transfer is incomplete.")
+            }
             Cut::Shrunk => Reply::new(Code::LocalError, "The file became shorter while it was sent."),
             Cut::File(error) => match error.code() {
                 // Once a transfer has begun, these are what RFC 959 5.4 leaves to say.
@@ -77,7 +88,11 @@ impl Cut {
     fn ending(&self) -> Ending {
         match self {
             Cut::Interrupted(Interrupted::Aborted) => Ending::Aborted,
-            Cut::Interrupted(Interrupted::Ending(_)) | Cut::Broken | Cut::Stalled => Ending::CutShort,
+            Cut::Interrupted(Interrupted::Ending(_))
+            | Cut::Broken
+            | Cut::Stalled
+            | Cut::Truncated
+            | Cut::Damaged => Ending::CutShort,
             Cut::Shrunk | Cut::File(_) => Ending::Failed,
         }
     }

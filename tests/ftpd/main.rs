@@ -37,6 +37,7 @@ modules! {
     confinement
     directories
     transfers
+    mode_z
     listings
     data_connections
     connection

@@ -3,7 +3,7 @@
 use super::{ENTRIES, listings};
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome};
-use crate::session::{End, Representation, Session};
+use crate::session::{End, Mode, Representation, Session};
 
 /// HOST: comes before USER (RFC 7151 3.1).
 pub fn host(_session: &mut Session, _name: &[u8]) -> Outcome {
@@ -73,12 +73,32 @@ pub fn representation(session: &mut Session, kind: &[u8]) -> Outcome {
     Ok(Reply::new(Code::Ok, format!("The type is {}.", String::from_utf8_lossy(&kind))))
 }
 
-/// MODE: stream, nothing else.
-pub fn mode(_session: &mut Session, mode: &[u8]) -> Outcome {
-    Ok(match mode.trim_ascii() {
-        b"S" | b"s" => Reply::new(Code::Ok, "The mode is S."),
-        _ => Reply::new(Code::NotImplementedForArgument, "The only mode is S."),
-    })
+/// MODE: stream, or compressed if that is not switched off.
+pub fn mode(session: &mut Session, mode: &[u8]) -> Outcome {
+    session.mode = match mode.trim_ascii() {
+        b"S" | b"s" => Mode::Stream,
+        b"Z" | b"z" if session.data.options.mode_z => Mode::Deflate,
+        _ if session.data.options.mode_z => {
+            return Ok(Reply::new(Code::NotImplementedForArgument, "The modes are S and Z."));
+        }
+        _ => return Ok(Reply::new(Code::NotImplementedForArgument, "The only mode is S.")),
+    };
+    Ok(Reply::new(Code::Ok, format!("The mode is {}.", session.mode.letter())))
+}
+
+/// OPTS MODE Z LEVEL <0-9>: how much time compression may take. Without a level: what it is.
+pub fn opts_mode_z(session: &mut Session, option: &[u8]) -> Outcome {
+    if !session.data.options.mode_z {
+        return Ok(Reply::new(Code::BadArgument, "The only mode is S."));
+    }
+    let option = option.trim_ascii().to_ascii_uppercase();
+    let words: Vec<&[u8]> = option.split(|&byte| byte == b' ').collect();
+    session.deflate_level = match words.as_slice() {
+        [b"Z"] => session.deflate_level,
+        [b"Z", b"LEVEL", [digit @ b'0'..=b'9']] => u32::from(digit - b'0'),
+        _ => return Ok(Reply::new(Code::BadArgument, "Usage: OPTS MODE Z LEVEL <0 to 9>")),
+    };
+    Ok(Reply::new(Code::Ok, format!("MODE Z LEVEL is {}.", session.deflate_level)))
 }
 
 /// STRU: files, nothing else.
@@ -128,7 +148,7 @@ pub fn stat(session: &mut Session, argument: &[u8]) -> Outcome {
     let lines = [
         "The session:".to_string(),
         format!(" Logged in as {}, for {minutes} minutes, from {}", session.user, session.data.peer.ip()),
-        format!(" Type {representation}, structure F, mode S"),
+        format!(" Type {representation}, structure F, mode {}", session.mode.letter()),
         format!(" Working directory {}", session.cwd),
         " No transfer is going on".to_string(),
         "End".to_string(),

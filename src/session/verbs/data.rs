@@ -9,6 +9,7 @@ use crate::session::Session;
 
 /// PASV: listen for the client. IPv4 only: the reply has no room for anything else.
 pub fn pasv(session: &mut Session) -> Outcome {
+    not_when_epsv_only(session)?;
     not_after_epsv_all(session)?;
     let IpAddr::V4(local) = session.data.local.ip() else {
         return Ok(Reply::new(Code::BadArgument, "You are connected by IPv6; use EPSV."));
@@ -53,6 +54,7 @@ pub fn eprt(session: &mut Session, argument: &[u8]) -> Outcome {
 }
 
 fn active(session: &Session) -> Result<(), Reply> {
+    not_when_epsv_only(session)?;
     if !session.data.options.active {
         return Err(Reply::new(
             Code::NotImplemented,
@@ -60,6 +62,13 @@ fn active(session: &Session) -> Result<(), Reply> {
         ));
     }
     not_after_epsv_all(session)
+}
+
+fn not_when_epsv_only(session: &Session) -> Result<(), Reply> {
+    if session.data.options.epsv_only {
+        return Err(Reply::new(Code::NotImplemented, "This server has EPSV only."));
+    }
+    Ok(())
 }
 
 fn not_after_epsv_all(session: &Session) -> Result<(), Reply> {

@@ -70,7 +70,11 @@ pub fn opts_mlst(session: &mut Session, facts: &[u8]) -> Outcome {
 
 /// FEAT: what goes beyond RFC 959.
 pub fn feat(session: &mut Session) -> Outcome {
-    Ok(verb::features(ENTRIES, Some(&session.facts.feature()), |verb| verb != "HOST" || session.has_hosts))
+    let offered = |verb: &str| match verb {
+        "HOST" => session.has_hosts,
+        verb => session.data.options.offers(verb),
+    };
+    Ok(verb::features(ENTRIES, Some(&session.facts.feature()), offered))
 }
 
 fn begin(session: &Session, argument: &[u8], form: Form) -> Result<Listing, Reply> {
@@ -88,6 +92,7 @@ fn send(session: &mut Session, argument: &[u8], form: Form) -> Outcome {
     let mut listing = begin(session, argument, form)?;
     let path = session.cwd.clone();
     let data = session.begin_transfer(Direction::Listing, &path, "Sending the listing.".into())?;
+    let mut outgoing = session.outgoing();
     let mut piece = Vec::with_capacity(PIECE + PIECE / 16);
     let sent = loop {
         piece.clear();
@@ -95,11 +100,11 @@ fn send(session: &mut Session, argument: &[u8], form: Form) -> Outcome {
             Ok(more) => more,
             Err(error) => break Err(error.into()),
         };
-        if let Err(cut) = session.send_bytes(&data, &piece) {
+        if let Err(cut) = session.send_piece(&data, &mut outgoing, &piece) {
             break Err(cut);
         }
         if !more {
-            break Ok(());
+            break session.send_end(&data, outgoing);
         }
         if let Err(interrupted) = session.look_up() {
             break Err(interrupted.into());

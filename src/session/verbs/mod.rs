@@ -85,14 +85,23 @@ pub const VERBS: &[Verb<Session>] = &[
     // Data.
     Verb::new("TYPE", Run::Text(connection::representation), "959 4.1.2", "TYPE A|I: text or bytes")
         .replies("200 504"),
-    Verb::new("MODE", Run::Text(connection::mode), "959 4.1.2", "MODE S: as a stream").replies("200 504"),
+    Verb::new("MODE", Run::Text(connection::mode), "959 4.1.2", "MODE S|Z: as a stream, or compressed")
+        .replies("200 504")
+        .announced("MODE Z"),
+    Verb::new(
+        "OPTS MODE",
+        Run::Text(connection::opts_mode_z),
+        "draft-preston-ftpext-deflate",
+        "OPTS MODE Z LEVEL <0-9>: how much to compress",
+    )
+    .replies("200"),
     Verb::new("STRU", Run::Text(connection::structure), "959 4.1.2", "STRU F: as files").replies("200 504"),
     Verb::new("ALLO", Run::Text(connection::allo), "959 4.1.3", "ALLO <bytes>: is there room")
         .replies("202 451 550 552"),
     Verb::new("PASV", Run::Bare(data::pasv), "959 4.1.2", "PASV: listen for a data connection")
-        .replies("227 425 503"),
+        .replies("227 425 502 503"),
     Verb::new("P@SW", Run::Bare(data::pasv), "959 4.1.2", "P@SW: PASV as some routers write it")
-        .replies("227 425 503"),
+        .replies("227 425 502 503"),
     Verb::new(
         "EPSV",
         Run::OptionalText(data::epsv),
