@@ -44,6 +44,8 @@ modules! {
     every_verb
     reinitialize
     limits
+    hosts
+    messages
     reload
     shutdown
     logging
