@@ -138,7 +138,7 @@ fn a_message_cannot_forge_a_reply() {
 fn a_message_must_be_readable_for_the_user() {
     let world = World::new();
     let secret = world.give("alice", "a/.message", "secret");
-    fs::set_permissions(secret, Permissions::from_mode(0)).expect("mode");
+    fs::set_permissions(secret, Permissions::from_mode(0o000)).expect("mode");
     world.give("alice", "b/file", "");
     symlink("/etc/shadow", "/home/alice/b/.message").expect("link");
     world.give("bob", "c/.message", "for readers");
