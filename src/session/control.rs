@@ -173,7 +173,7 @@ impl Control {
         let mut interest = PollFlags::empty();
         if !self.ended && !self.quitting {
             interest |= HANGUP;
-            if self.waiting.len() < MAX_WAITING && !self.reinitializing {
+            if self.waiting.len() < MAX_WAITING && !self.reinitializing && !self.is_clogged() {
                 interest |= PollFlags::POLLIN;
             }
         }
@@ -221,5 +221,78 @@ fn is_verb(line: &[u8], verbs: &[&str]) -> bool {
 impl AsFd for Control {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::reply::Code;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    fn connected() -> (TcpStream, Control) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let control = Control::new(listener.accept().unwrap().0.into(), b"").unwrap();
+        (client, control)
+    }
+
+    /// Reads until the condition holds; loopback may need a moment.
+    fn fill_until(control: &mut Control, done: impl Fn(&Control) -> bool) {
+        while !done(control) {
+            control.fill();
+        }
+    }
+
+    #[test]
+    fn lines_of_one_packet_wait_in_order() {
+        let (mut client, mut control) = connected();
+        client.write_all(b"NOOP\r\nPWD\r\nSY").unwrap();
+        fill_until(&mut control, |control| control.waiting(1).is_some());
+        assert_eq!(control.next_line(), Some(Ok(b"NOOP".to_vec())));
+        assert_eq!(control.next_line(), Some(Ok(b"PWD".to_vec())));
+        assert_eq!(control.next_line(), None);
+    }
+
+    #[test]
+    fn who_says_goodbye_has_not_vanished() {
+        let (mut client, mut control) = connected();
+        client.write_all(b"QUIT\r\n").unwrap();
+        drop(client);
+        fill_until(&mut control, |control| control.ended);
+        assert!(!control.vanished() && control.interest().is_empty());
+
+        let (client, mut control) = connected();
+        drop(client);
+        fill_until(&mut control, |control| control.ended);
+        assert!(control.vanished());
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_not_read_either() {
+        let (client, mut control) = connected();
+        let reply = Reply::new(Code::Ok, "x".repeat(60_000));
+        while !control.is_clogged() {
+            control.queue(&reply);
+            control.flush();
+        }
+        control.queue(&reply);
+        control.flush();
+        assert!(control.clogged_since().is_some());
+        assert!(!control.interest().contains(PollFlags::POLLIN));
+        drop(client);
+    }
+
+    #[test]
+    fn the_last_reply_arrives_though_more_was_said() {
+        let (mut client, mut control) = connected();
+        client.write_all(b"QUIT\r\nNOOP\r\nNOOP\r\n").unwrap();
+        fill_until(&mut control, |control| control.waiting(0).is_some());
+        control.queue(&Reply::new(Code::Closing, "Goodbye."));
+        control.close();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "221 Goodbye.\r\n");
     }
 }

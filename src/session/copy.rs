@@ -65,7 +65,7 @@ impl Session {
     ) -> Result<(), Cut> {
         match (self.representation, self.mode) {
             // Files of /proc and the like say that they are empty.
-            (Representation::Image, _) if size == 0 => self.send_copied(to, file, from, u64::MAX),
+            _ if size == 0 => self.send_copied(to, file, from, u64::MAX),
             (Representation::Image, Mode::Stream) => self.send_whole(to, file, from, size),
             (Representation::Ascii, _) | (_, Mode::Deflate) => self.send_copied(to, file, from, size),
         }

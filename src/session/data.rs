@@ -242,3 +242,64 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn port_for(range: Option<&str>, local: &str, peer: &str) -> DataPort {
+        let mut options = Config::default().data;
+        options.passive_ports = range.map(|range| range.parse().unwrap());
+        DataPort::new(options, local.parse().unwrap(), peer.parse().unwrap())
+    }
+
+    fn code<T>(result: Result<T, Reply>) -> Option<u16> {
+        result.err().map(|reply| reply.code().number())
+    }
+
+    #[test]
+    fn passive_ports_are_taken_from_the_range_until_there_are_none() {
+        let mut first = port_for(Some("47310-47311"), "127.0.0.1:21", "127.0.0.1:40000");
+        let mut second = port_for(Some("47310-47311"), "127.0.0.1:21", "127.0.0.1:40000");
+        let mut third = port_for(Some("47310-47311"), "127.0.0.1:21", "127.0.0.1:40000");
+        let mut ports = [first.listen().unwrap(), second.listen().unwrap()];
+        ports.sort_unstable();
+        assert_eq!(ports, [47310, 47311]);
+        assert_eq!(code(third.listen()), Some(425));
+        first.plan = Plan::None;
+        assert!(third.listen().is_ok());
+    }
+
+    #[test]
+    fn a_new_listener_takes_the_place_of_the_old_one() {
+        let mut port = port_for(Some("47320-47320"), "127.0.0.1:21", "127.0.0.1:40000");
+        for _ in 0..3 {
+            assert_eq!(port.listen().ok(), Some(47320));
+        }
+    }
+
+    #[test]
+    fn only_the_clients_own_address_and_high_ports_are_called() {
+        let mut port = port_for(None, "127.0.0.1:21", "192.0.2.7:40000");
+        assert_eq!(code(port.plan_to_connect("192.0.2.8:5000".parse().unwrap())), Some(501));
+        assert_eq!(code(port.plan_to_connect("192.0.2.7:1023".parse().unwrap())), Some(501));
+        assert!(matches!(port.plan, Plan::None));
+        assert_eq!(code(port.plan_to_connect("192.0.2.7:1024".parse().unwrap())), None);
+        assert!(matches!(port.plan, Plan::Active(target) if target == "192.0.2.7:1024".parse().unwrap()));
+    }
+
+    #[test]
+    fn clients_of_a_dual_stack_listener_are_ipv4_clients() {
+        let port = port_for(None, "[::ffff:127.0.0.1]:21", "[::ffff:192.0.2.7]:40000");
+        assert_eq!(port.local, "127.0.0.1:21".parse().unwrap());
+        assert_eq!(port.peer, "192.0.2.7:40000".parse().unwrap());
+    }
+
+    #[test]
+    fn a_link_local_client_is_called_on_his_own_link() {
+        let mut port = port_for(None, "[fe80::1%3]:21", "[fe80::2%3]:40000");
+        assert_eq!(code(port.plan_to_connect("[fe80::2]:5000".parse().unwrap())), None);
+        assert!(matches!(port.plan, Plan::Active(target) if target == "[fe80::2%3]:5000".parse().unwrap()));
+    }
+}

@@ -39,13 +39,13 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::config::{Data, SessionOptions};
+use crate::config::{Data, Letter, SessionOptions};
 use crate::exit::Exit;
 use crate::ipc::messages::{Event, FavourLink, Leaving};
 use crate::protocol::command::Command;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
-use crate::protocol::verb::{State, dispatch};
+use crate::protocol::verb::{self, State, dispatch};
 use crate::system::privileges::Dropped;
 use control::{Control, Line};
 use data::DataPort;
@@ -289,11 +289,31 @@ impl Session {
             // RNTO follows RNFR at once or not at all (RFC 959 4.1.3).
             self.renaming = None;
         }
+        self.report_refusal(&command, &reply);
         if self.report_commands {
             let argument = if verbs::holds_secret(&command.verb) { Vec::new() } else { command.argument };
             self.worker.report(Event::Command { verb: command.verb, argument, code: reply.code().number() });
         }
         reply
+    }
+
+    /// That a permission letter is missing is the configuration's doing, and the administrator may want to know it.
+    fn report_refusal(&self, command: &Command, reply: &Reply) {
+        if reply.code() != Code::FileUnavailable {
+            return;
+        }
+        let needed = verb::find(verbs::VERBS, &command.verb).and_then(|verb| verb.permission);
+        let missing = Letter::ALL
+            .iter()
+            .find(|letter| Some(letter.letter()) == needed && !self.files.permissions().allows(**letter));
+        if let Some(letter) = missing {
+            let path = self.resolve(&command.argument).unwrap_or_else(FtpPath::root);
+            self.worker.report(Event::Refused {
+                operation: command.verb.clone(),
+                path: path.as_bytes().to_vec(),
+                why: format!("the permissions lack {}", letter.letter()),
+            });
+        }
     }
 }
 
