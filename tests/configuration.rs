@@ -280,6 +280,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "f.toml:2: [host.a] allow-groups: x is also listed in reject-groups",
     ),
     (
+        "no-users-file-of-a-host",
+        "[host.a]\nusers-file = \"@DIRECTORY@/users\"\n",
+        "f.toml:2: [host.a] users-file: users: No such file or directory",
+    ),
+    (
         "anonymous-root",
         "[anonymous]\nenabled = true\naccount = \"root\"\n",
         "f.toml:3: [anonymous] account: anonymous sessions never run as root",
@@ -408,6 +413,17 @@ fn the_users_file_is_checked_too() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with(&format!("{}:3: unknown field `root`", users.display())), "{said}");
+}
+
+#[test]
+fn the_users_files_of_hosts_are_checked_too() {
+    let scratch = Scratch::new("users-of-hosts");
+    let users = scratch.write("users.toml", "[bob]\nroot-dir = \"/\"\n");
+    let text = format!("[host.a]\n[host.b]\nusers-file = \"{}\"\n", users.display());
+    let output = ftpd(&["check"], &scratch.write("f.toml", text));
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with(&format!("{}:1: missing field `password`", users.display())), "{said}");
 }
 
 #[test]

@@ -17,7 +17,9 @@ pub fn run(path: &Path) -> ExitCode {
     let warnings = config.check().into_iter().map(|finding| match finding {
         Finding::Error(problem) | Finding::Warning(problem) => problem,
     });
-    if let Err(problem) = users_file(&config) {
+    let hosts = config.host.keys().map(|host| Some(host.as_str()));
+    if let Some(problem) = std::iter::once(None).chain(hosts).find_map(|host| users_file(&config, host).err())
+    {
         return refuse(&problem.to_string());
     }
     for warning in warnings.chain(missing_accounts(&config)) {
@@ -26,10 +28,10 @@ pub fn run(path: &Path) -> ExitCode {
     print(&format!("{}: ok\n", path.display()))
 }
 
-/// Whether the users file can be understood, for who may read it.
-fn users_file(config: &Config) -> Result<(), Problem> {
-    let Some(path) = &config.login.users_file else { return Ok(()) };
-    let Ok(Some(file)) = virtual_users::open(config) else { return Ok(()) };
+/// Whether the users file of a virtual host, or of none, can be understood, for who may read it.
+fn users_file(config: &Config, host: Option<&str>) -> Result<(), Problem> {
+    let Some(path) = config.users_file(host) else { return Ok(()) };
+    let Ok(Some(file)) = virtual_users::open(config, host) else { return Ok(()) };
     let in_file =
         |line, reason| Problem { path: Some(path.to_path_buf()), line, column: None, place: None, reason };
     // Nobody has an empty name: the answer does not matter, only whether there can be one.

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::error::plain;
 use super::permissions::Permissions;
 use super::values::LogTarget;
-use super::{Config, Problem, RootDir};
+use super::{AbsolutePath, Config, Problem, RootDir};
 
 /// Something that [`Config::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,20 @@ impl Findings<'_> {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => self.error(section, key, format!("{} is no directory", path.display())),
             Err(error) => self.unreachable(section, key, path, &error),
+        }
+    }
+
+    /// What a users file should not be.
+    fn users_file(&mut self, section: &str, path: &AbsolutePath) {
+        match File::open(&**path).and_then(|file| file.metadata()) {
+            Ok(metadata) if !metadata.is_file() => {
+                self.error(section, "users-file", format!("{path} is no file"));
+            }
+            Ok(metadata) if metadata.permissions().mode() & 0o007 != 0 => {
+                self.warning(section, "users-file", format!("{path} is open to every user of the machine"));
+            }
+            Ok(_) => {}
+            Err(error) => self.unreachable(section, "users-file", path, &error),
         }
     }
 
@@ -134,20 +148,7 @@ impl Config {
             findings.warning("login", "ftpusers-file", reason);
         }
         if let Some(path) = &login.users_file {
-            match File::open(&**path).and_then(|file| file.metadata()) {
-                Ok(metadata) if !metadata.is_file() => {
-                    findings.error("login", "users-file", format!("{path} is no file"));
-                }
-                Ok(metadata) if metadata.permissions().mode() & 0o007 != 0 => {
-                    findings.warning(
-                        "login",
-                        "users-file",
-                        format!("{path} is open to every user of the machine"),
-                    );
-                }
-                Ok(_) => {}
-                Err(error) => findings.unreachable("login", "users-file", path, &error),
-            }
+            findings.users_file("login", path);
         }
         let delays = login.failure_delay.seconds() * login.max_failures.get();
         if delays >= login.login_timeout.seconds() {

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::declare::Options;
 use super::reader::{Reader, bare_or_quoted};
 use super::value::text_values;
-use super::{Config, HostOptions, SessionOptions, SessionOverrides};
+use super::{AbsolutePath, Config, HostOptions, SessionOptions, SessionOverrides};
 
 /// A `[host.NAME]` section.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,6 +103,12 @@ impl Config {
             Some((section, host)) if host.is_open_to(local) => Ok(Some(section)),
             Some(_) | None => Err(NoSuchHost),
         }
+    }
+
+    /// The file of users without accounts that counts at this host.
+    pub fn users_file(&self, host: Option<&str>) -> Option<&AbsolutePath> {
+        let own = host.and_then(|name| self.host.get(name)).and_then(|host| host.own.users_file.as_ref());
+        own.or(self.login.users_file.as_ref())
     }
 
     /// Whether anonymous logins are possible at this host.

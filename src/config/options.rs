@@ -172,6 +172,8 @@ options! {
         allow_groups: Vec<String> = [];
         /// Members of these groups cannot log in here, not even those of `allow-users`.
         reject_groups: Vec<String> = [];
+        /// A file of the users of this host who have no account on the machine, in place of `users-file` in `[login]`.
+        users_file: Option<AbsolutePath>, such as "/etc/ftpd/users.example.org.toml";
         /// Whether anonymous clients can log in here, in place of `enabled` in `[anonymous]`.
         anonymous: Option<bool>, such as true;
         /// What anonymous clients of this host see as `/`, in place of `root-dir` in `[anonymous]`.

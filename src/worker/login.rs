@@ -186,7 +186,7 @@ fn attempt(
     {
         return anonymous(config, host);
     }
-    let users = virtual_users::open(config).map_err(|error| no(error.to_string()))?;
+    let users = virtual_users::open(config, host).map_err(|error| no(error.to_string()))?;
     if let Some(users) = users {
         if users.is_exposed() {
             log::warning("users-file: others may read it, or others than its owner may write it");

@@ -88,9 +88,9 @@ impl fmt::Display for Error {
     }
 }
 
-/// The users file of this configuration. `None`: it has none.
-pub fn open(config: &Config) -> Result<Option<UsersFile>, Error> {
-    match (config.inherited_users, &config.login.users_file) {
+/// The users file of this configuration, for a virtual host if there is one. `None`: it has none.
+pub fn open(config: &Config, host: Option<&str>) -> Result<Option<UsersFile>, Error> {
+    match (config.inherited_users, config.users_file(host)) {
         (Some(number), _) => inherited::duplicate(number).map_err(Error::System).map(|file| {
             // What was inherited has no name that others could open it by.
             Some(UsersFile { file, is_exposed: false })

@@ -16,6 +16,7 @@ tests! {
     refuses_the_wrong_password_of_a_virtual_user
     refuses_a_virtual_user_who_would_run_as_root_or_nobody_knows_whom
     a_name_of_both_kinds_is_the_virtual_users
+    a_virtual_host_has_virtual_users_of_its_own
     accounts_of_the_machine_log_in_beside_virtual_users
     lists_of_users_hold_for_virtual_users
     a_users_file_with_a_fault_lets_nobody_in
@@ -73,6 +74,26 @@ fn a_virtual_user_may_do_what_the_file_says() {
     log_in("carl", "tweedle", 230).command("MKD new", 550);
     with_carl(&world, "account = \"ftp\"\npermissions = \"elrm\"");
     log_in("carl", "tweedle", 230).command("MKD new", 257);
+}
+
+fn a_virtual_host_has_virtual_users_of_its_own() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"");
+    let hash = hash(&world, "twaddle");
+    let text = format!("[carl]\npassword = '{hash}'\naccount = \"ftp\"\nroot-dir = \"/srv/carl\"\n");
+    world.write("/etc/ftpd-others.toml", text);
+    fs::set_permissions("/etc/ftpd-others.toml", Permissions::from_mode(0o600)).expect("mode");
+    world.write("/srv/carl/hello.txt", "Hello.");
+    let _server = Server::start(&world, &format!("{USERS}\nhost.other.users-file = \"/etc/ftpd-others.toml\""));
+    log_in("carl", "tweedle", 230);
+    log_in("carl", "twaddle", 530);
+    let mut client = Client::greeted();
+    client.command("HOST other", 220);
+    client.command("USER carl", 331);
+    client.command("PASS tweedle", 530);
+    client.command("USER carl", 331);
+    client.command("PASS twaddle", 230);
+    assert_eq!(client.receive_text("RETR hello.txt"), "Hello.");
 }
 
 fn refuses_the_wrong_password_of_a_virtual_user() {

@@ -86,6 +86,9 @@ impl Config {
                 findings.error(section, &format!("allow-{kind}"), reason);
             }
         }
+        if let Some(path) = &own.users_file {
+            findings.users_file(section, path);
+        }
         if let Some(directory) = &own.anonymous_root_dir {
             match self.has_anonymous(Some(name)) {
                 true => findings.directory(section, "anonymous-root-dir", directory),
