@@ -114,6 +114,7 @@ pub fn all_of_this_world() -> Vec<Process> {
         return Vec::new();
     }
     let entries = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
-    pids.filter_map(Process::read).filter(|process| process.link("ns/net") == ours).collect()
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_ours = |pid: &i32| fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|world| world == ours);
+    pids.filter(is_ours).map(Pid::from_raw).filter_map(Process::read).collect()
 }
