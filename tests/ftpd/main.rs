@@ -50,6 +50,7 @@ modules! {
     shutdown
     logging
     systemd
+    repository
     share
     clients
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
@@ -150,7 +151,7 @@ fn processes_hold_only_the_descriptors_they_need() {
 fn the_supervisor_holds_no_client() {
     let world = World::new();
     let server = Server::start(&world, "");
-    let before = server.process("supervisor").descriptors().len();
+    let before = settled(&server);
     let clients: Vec<_> = (0..4).map(|_| Client::logged_in("alice")).collect();
     let during = server.process("supervisor").descriptors().len();
     drop(clients);
@@ -165,6 +166,7 @@ fn titles_name_roles_and_no_users() {
     let world = World::new();
     let server = Server::start(&world, "");
     let _transfer = in_the_middle_of_a_download(&world);
+    wait_until("there are two spare workers", || (spare(&server) == 2).then_some(()));
     let titles: BTreeSet<_> = server.processes().iter().map(Process::title).collect();
     for role in ["supervisor", "worker", "session", "spare"] {
         assert!(titles.contains(&format!("ftpd: {role}")), "no {role} in {titles:?}");
@@ -293,8 +295,22 @@ fn spare_workers_are_replaced() {
     let world = World::new();
     let server = Server::start(&world, "listen.spare-workers = 3");
     let _clients: Vec<_> = (0..5).map(|_| Client::logged_in("alice")).collect();
-    wait_until("there are three spare workers again", || {
-        let titles = server.processes().into_iter().map(|process| process.title());
-        (titles.filter(|title| title == "ftpd: spare").count() == 3).then_some(())
-    });
+    wait_until("there are three spare workers again", || (spare(&server) == 3).then_some(()));
+}
+
+/// How many spare workers there are.
+fn spare(server: &Server) -> usize {
+    server.processes().iter().filter(|process| process.title() == "ftpd: spare").count()
+}
+
+/// How many descriptors the supervisor has when all its spare workers have told it of their children.
+fn settled(server: &Server) -> usize {
+    let mut last = (0, Instant::now());
+    wait_until("the supervisor has nothing to do", || {
+        let now = server.process("supervisor").descriptors().len();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_millis(200)).then_some(now)
+    })
 }

@@ -49,6 +49,7 @@ tests! {
     takes_allo_without_a_word
     two_clients_transfer_side_by_side
     two_uploads_of_one_name_never_mix
+    an_upload_whose_file_is_removed_meanwhile_is_not_complete
 }
 
 /// A daemon that shows alice her home.
@@ -506,4 +507,16 @@ fn two_uploads_of_one_name_never_mix() {
     one.expect(226);
     let found = stored("file");
     assert!(found == first || (accepted && found == second), "a mixture of {} bytes", found.len());
+}
+
+fn an_upload_whose_file_is_removed_meanwhile_is_not_complete() {
+    let (_world, server, mut client) = alice("");
+    let mut data = client.passive();
+    client.command("STOR file", 150);
+    data.write_all(b"content").expect("data");
+    server.wait_until_written(7);
+    fs::remove_file("/home/alice/file").expect("removed");
+    drop(data);
+    let reply = client.read_reply();
+    assert!((400..=553).contains(&reply.code), "{reply}");
 }
