@@ -47,7 +47,9 @@ impl Supervisor {
             };
             for event in &events[..count] {
                 match SlotId::of_token(event.data()) {
-                    Some((id, Part::Link)) => self.hear(id),
+                    Some((id, Part::Link)) => {
+                        self.hear(id);
+                    }
                     Some((id, Part::Life)) => self.bury(id),
                     None if event.data() == SIGNALS_TOKEN => self.obey_signals(),
                     None => self.accept_from((event.data() - FIRST_LISTENER_TOKEN) as usize),
@@ -86,21 +88,21 @@ impl Supervisor {
         }
     }
 
-    /// A worker has something to say, or is dead.
-    pub(super) fn hear(&mut self, id: SlotId) {
-        let Some(slot) = self.pool.get_mut(id) else { return };
+    /// A worker has something to say, or is dead. False when nothing can follow.
+    pub(super) fn hear(&mut self, id: SlotId) -> bool {
+        let Some(slot) = self.pool.get_mut(id) else { return false };
         let (message, descriptor) = match slot.link().receive() {
             Ok(Some(received)) => received,
             Ok(None) => {
                 slot.end_session();
                 let _ = self.epoll.delete(slot.link());
-                return;
+                return false;
             }
             Err(error) => {
                 log::error(format_args!("worker {}: {error}", slot.pid()));
                 slot.kill();
                 let _ = self.epoll.delete(slot.link());
-                return;
+                return false;
             }
         };
         match message {
@@ -115,7 +117,7 @@ impl Supervisor {
                 let is_full = most.is_some_and(|most| self.counts.is_full(&host, most.get() as usize));
                 let admitted = matches!(self.phase, Phase::Serving) && slot.serving.is_some() && !is_full;
                 if slot.link().send(&ToWorker::Admitted(admitted)).is_err() || !admitted {
-                    return;
+                    return true;
                 }
                 if let Some(serving) = slot.serving.as_mut() {
                     // A worker asks once a session; asked twice, the first answer stays counted.
@@ -139,9 +141,13 @@ impl Supervisor {
                 }
             }
         }
+        true
     }
 
     pub(super) fn bury(&mut self, id: SlotId) {
+        // All of its processes are gone, but what the worker said last may not have been heard yet: that it hands
+        // back its client, for one.
+        while self.hear(id) {}
         let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
             self.counts.release(serving.address, serving.user.as_ref());
