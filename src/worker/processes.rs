@@ -136,6 +136,8 @@ fn start(
 /// Makes a worker of a new process, and its frontend, before either has seen a secret or a client.
 pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>, Frontend), Failure> {
     process::die_with_parent(newborn.supervisor)?;
+    // Ctrl-C is for the supervisor, which lets transfers finish; a terminal sends it to its whole process group.
+    nix::unistd::setsid().doing(|| "leave the terminal".into())?;
     let [link, life] = newborn.descriptors();
     let mut kept = vec![link, life, inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()];
     kept.extend(log::descriptor());

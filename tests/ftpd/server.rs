@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::process::{self, Process};
@@ -49,6 +50,8 @@ impl Server {
     /// Runs any command line of the daemon; does not wait for anything.
     pub fn run(mut command: Command, configuration: PathBuf) -> Server {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A process group of its own, as a shell makes one for each command.
+        command.process_group(0);
         let mut child = command.spawn().expect("the daemon starts");
         let log = Arc::new(Log::default());
         log.collect(child.stdout.take().expect("standard output"));
@@ -92,6 +95,11 @@ impl Server {
 
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("signal to the supervisor");
+    }
+
+    /// Sends a signal to the daemon's process group, as a terminal does.
+    pub fn signal_from_terminal(&self, signal: Signal) {
+        killpg(self.pid(), signal).expect("signal to the process group");
     }
 
     /// Waits until the supervisor has ended.

@@ -18,6 +18,7 @@ tests! {
     clients_who_are_not_logged_in_are_told
     nobody_new_is_served
     a_running_download_finishes
+    a_running_download_survives_interrupt_from_the_terminal
     a_running_upload_finishes
     a_transfer_that_takes_too_long_is_ended
     the_second_term_ends_everything_at_once
@@ -98,6 +99,18 @@ fn a_running_download_finishes() {
     client.expect(226);
     client.expect(421);
     client.expect_end();
+    assert!(server.wait_for_end().success());
+}
+
+fn a_running_download_survives_interrupt_from_the_terminal() {
+    let (_world, mut server, mut client) = alice("");
+    let mut data = download(&mut client);
+    server.signal_from_terminal(Signal::SIGINT);
+    let mut rest = Vec::new();
+    data.read_to_end(&mut rest).expect("data");
+    assert_eq!(rest.len(), (64 << 20) - 1000);
+    client.expect(226);
+    client.expect(421);
     assert!(server.wait_for_end().success());
 }
 
