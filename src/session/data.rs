@@ -226,6 +226,8 @@ impl Session {
             Ok(errno) => return Err(failed(io::Error::from_raw_os_error(errno))),
             Err(errno) => return Err(failed(errno.into())),
         }
+        // As for passive connections.
+        let _ = setsockopt(&socket, sockopt::TcpNoDelay, &true);
         Ok(socket)
     }
 

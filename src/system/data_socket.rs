@@ -23,6 +23,8 @@ pub fn listen_at(address: SocketAddr) -> io::Result<OwnedFd> {
         // Earlier connections of this port may not have been forgotten yet (TIME_WAIT); they are no obstacle.
         setsockopt(&listener, sockopt::ReuseAddr, &true)?;
     }
+    // Accepted connections inherit it: no last, short segment ever waits for the client's delayed acknowledgement.
+    setsockopt(&listener, sockopt::TcpNoDelay, &true)?;
     bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;
     listen(&listener, Backlog::new(BACKLOG)?)?;
     Ok(listener)
