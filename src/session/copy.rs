@@ -1,20 +1,20 @@
 //! Moving bytes between files and data connections. Every loop watches the control connection too, and looks up
 //! from time to time where it never has to wait.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::sys::uio::pread;
-use nix::unistd::{pipe2, read, write};
+use nix::unistd::write;
 
 use super::ascii::{self, FromWire};
 use super::data::Connection;
 use super::deflate::{Damaged, Deflater, Inflater};
 use super::error::Error;
+use super::splice::wide_pipe;
 use super::transfer::Cut;
 use super::{Mode, Representation, Session};
 use crate::system::poll::PollFlags;
@@ -23,14 +23,11 @@ use crate::system::poll::PollFlags;
 /// commands wait.
 const SLICE: u64 = 4 * 1024 * 1024;
 /// The buffer of transfers that begin, and of those that convert.
-const SMALL_BUFFER: usize = 64 * 1024;
+pub(super) const SMALL_BUFFER: usize = 64 * 1024;
 /// The buffer of uploads that turn out to be large, where there is no pipe for them.
 const LARGE_BUFFER: usize = 256 * 1024;
-/// The pipe of uploads that turn out to be large: the largest that every user may have (pipe(7)). Smaller ones cost
-/// as much as a buffer.
-const PIPE: usize = 1024 * 1024;
 /// A transfer that has moved this much without having to wait looks up.
-const UNWATCHED: u64 = 4 * 1024 * 1024;
+pub(super) const UNWATCHED: u64 = 4 * 1024 * 1024;
 
 /// Bytes on their way to the client.
 pub struct Outgoing {
@@ -290,52 +287,14 @@ impl Session {
         Ok(())
     }
 
-    /// The bytes go from the socket to the page cache by way of a pipe, without passing through this process. `false`:
-    /// the file system cannot do it; what came so far has been written.
-    fn receive_spliced(
-        &mut self,
-        from: &Connection,
-        file: BorrowedFd<'_>,
-        (outlet, inlet): &(OwnedFd, OwnedFd),
-    ) -> Result<bool, Cut> {
-        let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
-        let mut unwatched = 0;
-        loop {
-            let received = match splice(from, None, inlet, None, PIPE, flags) {
-                Ok(0) => return Ok(true),
-                Ok(received) => received,
-                Err(Errno::EAGAIN) => {
-                    self.wait_to_move(from, PollFlags::POLLIN)?;
-                    unwatched = 0;
-                    continue;
-                }
-                Err(Errno::EINTR) => continue,
-                Err(Errno::EINVAL) => return Ok(false),
-                Err(errno) => return Err(cut_by(errno)),
-            };
-            self.moved(received as u64);
-            if !empty_into(outlet, file, received)? {
-                return Ok(false);
-            }
-            unwatched += received as u64;
-            if received < SMALL_BUFFER {
-                self.wait_to_move(from, PollFlags::POLLIN)?;
-                unwatched = 0;
-            } else if unwatched >= UNWATCHED {
-                self.look_up()?;
-                unwatched = 0;
-            }
-        }
-    }
-
     /// Counts bytes, for STAT and the log.
-    fn moved(&mut self, bytes: u64) {
+    pub(super) fn moved(&mut self, bytes: u64) {
         if let Some(moving) = &mut self.moving {
             moving.bytes += bytes;
         }
     }
 
-    fn wait_to_move(&mut self, connection: &Connection, flags: PollFlags) -> Result<(), Cut> {
+    pub(super) fn wait_to_move(&mut self, connection: &Connection, flags: PollFlags) -> Result<(), Cut> {
         let deadline = Instant::now() + self.options.stall_timeout.duration();
         if self.wait_for(connection.as_fd(), flags, deadline)? { Ok(()) } else { Err(Cut::Stalled) }
     }
@@ -355,7 +314,7 @@ impl Session {
 }
 
 /// The connection broke, or (sendfile alone can say so) the file could not be read.
-fn cut_by(errno: Errno) -> Cut {
+pub(super) fn cut_by(errno: Errno) -> Cut {
     match errno {
         Errno::EIO | Errno::ENXIO | Errno::ESTALE | Errno::ENOMEM | Errno::EOVERFLOW => {
             Cut::File(errno.into())
@@ -364,35 +323,7 @@ fn cut_by(errno: Errno) -> Cut {
     }
 }
 
-/// A pipe that holds enough to be worth its while; a user who has many does not get another one.
-fn wide_pipe() -> Option<(OwnedFd, OwnedFd)> {
-    let pipe = pipe2(OFlag::O_CLOEXEC).ok()?;
-    fcntl(&pipe.1, FcntlArg::F_SETPIPE_SZ(PIPE as i32)).ok()?;
-    Some(pipe)
-}
-
-/// Writes what a pipe holds. `false`: it had to be copied, the file system cannot take it as it is.
-fn empty_into(outlet: &OwnedFd, file: BorrowedFd<'_>, mut left: usize) -> Result<bool, Error> {
-    while left > 0 {
-        match splice(outlet, None, file, None, left, SpliceFFlags::SPLICE_F_MOVE) {
-            Ok(written) => left -= written,
-            Err(Errno::EINTR) => {}
-            Err(Errno::EINVAL) => {
-                let mut buffer = vec![0; left];
-                while left > 0 {
-                    let taken = read(outlet, &mut buffer[..left])?;
-                    write_all(file, &buffer[..taken])?;
-                    left -= taken;
-                }
-                return Ok(false);
-            }
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(true)
-}
-
-fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Error> {
     while !bytes.is_empty() {
         match write(file, bytes) {
             Ok(written) => bytes = &bytes[written..],

@@ -24,6 +24,7 @@ mod locks;
 mod messages;
 pub mod names;
 mod reading;
+mod splice;
 mod targets;
 mod temporary;
 #[cfg(test)]
