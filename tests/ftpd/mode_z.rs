@@ -228,7 +228,9 @@ fn a_compressed_download_can_be_aborted() {
     File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 40)).expect("sparse");
     let _data = client.passive();
     client.command("RETR large", 150);
-    client.command("ABOR", 426);
+    // The transfer is what 426 ends; ABOR itself is answered with 226.
+    client.send("ABOR");
+    client.expect(426);
     client.expect(226);
     assert_eq!(inflated(&client.receive("NLST")), b"large\r\n");
 }
@@ -239,7 +241,9 @@ fn a_bomb_can_be_aborted() {
     client.command("STOR file", 150);
     let wire = bomb();
     data.write_all(&wire[..wire.len() - 10]).expect("data");
-    client.command("ABOR", 426);
+    // The transfer is what 426 ends; ABOR itself is answered with 226.
+    client.send("ABOR");
+    client.expect(426);
     client.expect(226);
     reset(data);
     client.command("NOOP", 200);

@@ -81,6 +81,7 @@ pub const CASES: &[Case] = &[
     takes("SITE HELP", "CHMOD", "214").or_none("214").silly("\0", "502"),
     bare("FEAT", "211").silly("now", "501").strangers("211"),
     takes("OPTS UTF8", "ON", "200").or_none("200").silly("MAYBE", "501").strangers("200"),
+    takes("OPTS MODE", "Z LEVEL 6", "200").silly("Z LEVEL ten", "501").strangers("200"),
     takes("OPTS MLST", "type;size;", "200").or_none("200").silly(";;nonsense;;", "200"),
     takes("STAT", "file", "213").or_none("211").silly("missing", "550").strangers("501"),
     // Data.
