@@ -25,7 +25,8 @@ tests! {
     ftplib_with_the_real_file_system
 }
 
-const FILES: &[(&str, usize)] = &[
+/// What is mirrored: names and lengths.
+pub const FILES: &[(&str, usize)] = &[
     ("empty", 0),
     ("one byte", 1),
     ("with \"quotes\"", 100),
@@ -35,12 +36,13 @@ const FILES: &[(&str, usize)] = &[
     ("directory/deeper/small", 17),
 ];
 
-fn content(length: usize) -> Vec<u8> {
+/// The content of a file of this length.
+pub fn content(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n * 7 % 251) as u8).collect()
 }
 
 /// Runs a client to its end, which must be a good one; returns what it printed.
-fn run(world: &World, program: &str, arguments: &[&str]) -> String {
+pub fn run(world: &World, program: &str, arguments: &[&str]) -> String {
     let output = world.command(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {arguments:?}: {}\n{out}\n{err}", output.status);
@@ -55,7 +57,7 @@ fn curl(world: &World, arguments: &[&str]) -> String {
 }
 
 /// A file of the client.
-fn own_file(world: &World, name: &str, content: &[u8]) -> PathBuf {
+pub fn own_file(world: &World, name: &str, content: &[u8]) -> PathBuf {
     let path = world.own_directory("client").join(name);
     fs::write(&path, content).expect("file of the client");
     path
@@ -161,7 +163,7 @@ fn curl_is_told_of_a_wrong_password() {
 }
 
 /// Whether both directories hold `FILES`.
-fn assert_same(one: &Path, other: &Path) {
+pub fn assert_same(one: &Path, other: &Path) {
     for (name, length) in FILES {
         for directory in [one, other] {
             let path = directory.join(name);

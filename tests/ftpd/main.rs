@@ -53,6 +53,8 @@ modules! {
     repository
     share
     clients
+    clients_for_people
+    clients_that_mirror
 }
 
 /// What is tested also where no world can be made.
