@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 mod exit;
 mod frontend;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ipc;
 pub mod log;
 pub mod protocol;

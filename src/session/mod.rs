@@ -6,7 +6,7 @@
 //! *Never*      becomes somebody else, starts a program, sees a password, a key or another session.
 //! *Ends when*  the client leaves, vanishes or is silent for too long, or the worker is gone or says so.
 
-mod ascii;
+pub mod ascii;
 pub mod authorize;
 mod control;
 mod copy;
@@ -16,9 +16,9 @@ pub mod error;
 pub mod facts;
 pub mod files;
 pub mod format;
-mod glob;
+pub mod glob;
 mod lines;
-mod list_options;
+pub mod list_options;
 pub mod listing;
 mod locks;
 mod messages;

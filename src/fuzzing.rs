@@ -1,0 +1,188 @@
+//! What the fuzzer of fuzz/ feeds with any bytes, one function for each kind of input that comes from outside. Each
+//! fails an assertion when a promise is broken. tests/corpus.rs feeds them what fuzzers have found interesting.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::ipc::link::Message;
+use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
+use crate::protocol::address::{self, Protocol};
+use crate::protocol::command::Command;
+use crate::protocol::line::LineBuffer;
+use crate::protocol::path::FtpPath;
+use crate::protocol::reply::{Code, Reply};
+use crate::session::ascii::{FromWire, to_wire};
+use crate::session::facts::Facts;
+use crate::session::list_options::Options;
+use crate::session::{format, glob};
+
+/// A target by name, as fuzz/ and the corpus have it.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    ("lines", lines),
+    ("commands", commands),
+    ("paths", paths),
+    ("addresses", addresses),
+    ("listing_arguments", listing_arguments),
+    ("ascii", ascii),
+    ("replies", replies),
+    ("messages", messages),
+    ("configuration", configuration),
+];
+
+/// The first byte says how the others are cut into pieces.
+fn cut(input: &[u8]) -> (usize, &[u8]) {
+    input.split_first().map_or((1, input), |(&first, rest)| (usize::from(first).max(1), rest))
+}
+
+/// Lines are the same however the bytes arrive.
+pub fn lines(input: &[u8]) {
+    let (piece, bytes) = cut(input);
+    let read = |piece: usize| {
+        let mut buffer = LineBuffer::new(64);
+        let (mut lines, mut answers) = (Vec::new(), Vec::new());
+        for mut bytes in bytes.chunks(piece) {
+            while !bytes.is_empty() {
+                let taken = buffer.feed(bytes);
+                assert!(taken > 0, "no byte was taken, and no line waits");
+                bytes = &bytes[taken..];
+                lines.extend(buffer.take());
+                answers.extend(buffer.telnet_answers());
+            }
+        }
+        (lines, answers, buffer.is_partial())
+    };
+    let (whole, pieces) = (read(usize::MAX), read(piece));
+    assert!(whole.0.iter().flatten().all(|line| line.len() <= 64 && !line.contains(&b'\n')));
+    assert_eq!((&whole.0, whole.2), (&pieces.0, pieces.2));
+    // Of many answers at once only the first are kept, so pieces may bring more of them.
+    assert!(whole.1.len() >= 90 || whole.1 == pieces.1);
+}
+
+/// Every line is some command, and its argument the end of the line.
+pub fn commands(input: &[u8]) {
+    let command = Command::parse(input);
+    assert!(input.ends_with(&command.argument));
+    assert!(!command.verb.bytes().any(|byte| byte.is_ascii_lowercase()));
+    _ = Facts::selected(&command.argument).chosen();
+    if let Some(seconds) = format::parse_stamp(&command.argument) {
+        let mut stamp = Vec::new();
+        format::stamp(&mut stamp, seconds);
+        assert_eq!(format::parse_stamp(&stamp), Some(seconds));
+    }
+}
+
+/// Whatever is joined, a path is absolute and names nothing above the root.
+pub fn paths(input: &[u8]) {
+    let mut path = FtpPath::root();
+    for argument in input.split(|&byte| byte == b'\n') {
+        let Some(joined) = path.join(argument) else { continue };
+        assert!(joined.as_bytes().starts_with(b"/") && joined.as_bytes().len() <= 4095);
+        for name in joined.components() {
+            assert!(!name.is_empty() && name != b"." && name != b".." && name.len() <= 255);
+            assert!(!name.contains(&b'/') && !name.contains(&0));
+        }
+        assert_eq!(FtpPath::root().join(joined.as_bytes()).as_ref(), Some(&joined), "it means itself");
+        assert_eq!(path.join(joined.as_bytes()).as_ref(), Some(&joined), "it is absolute");
+        match joined.parent_and_name() {
+            Some((parent, name)) => assert_eq!(parent.join(&[b"./", name].concat()).as_ref(), Some(&joined)),
+            None => assert!(joined.is_root()),
+        }
+        path = joined;
+    }
+}
+
+/// An address that is understood is understood the same when it is written anew.
+pub fn addresses(input: &[u8]) {
+    if let Ok(address) = address::parse_port(input) {
+        let anew = format!(
+            "{},{},{}",
+            address.ip().to_string().replace('.', ","),
+            address.port() >> 8,
+            address.port() & 255
+        );
+        assert_eq!(address::parse_port(anew.as_bytes()), Ok(address));
+    }
+    if let Ok(address) = address::parse_eprt(input) {
+        let protocol = Protocol::of(address.ip()).number();
+        let anew = format!("|{protocol}|{}|{}|", address.ip(), address.port());
+        assert_eq!(address::parse_eprt(anew.as_bytes()), Ok(address));
+    }
+    _ = address::parse_epsv(input);
+}
+
+/// The options before a path, and a pattern and a name.
+pub fn listing_arguments(input: &[u8]) {
+    let (options, path) = Options::parse(input);
+    assert!(input.ends_with(path));
+    assert!(options.shows(b"name"));
+    if let Some(border) = input.iter().position(|&byte| byte == b'\n') {
+        let (pattern, name) = (&input[..border], &input[border + 1..]);
+        let found = glob::matches(pattern, name);
+        assert!(!found || glob::is_pattern(pattern) || pattern.contains(&b'\\') || pattern == name);
+    }
+}
+
+/// A file survives the way out and back, in pieces of any size.
+pub fn ascii(input: &[u8]) {
+    let (piece, file) = cut(input);
+    let mut wire = Vec::new();
+    file.chunks(piece).for_each(|part| to_wire(part, &mut wire));
+    let mut back = Vec::new();
+    let mut conversion = FromWire::default();
+    wire.chunks(piece).for_each(|part| conversion.put(part, &mut back));
+    conversion.end(&mut back);
+    assert_eq!(back, file);
+    // What another program sends need not be the way out of anything, but pieces do not matter.
+    let received = |size: usize| {
+        let mut text = Vec::new();
+        let mut conversion = FromWire::default();
+        file.chunks(size).for_each(|part| conversion.put(part, &mut text));
+        conversion.end(&mut text);
+        text
+    };
+    assert_eq!(received(piece), received(usize::MAX));
+}
+
+/// Whatever a reply quotes, a client finds its end, and nothing behind it.
+pub fn replies(input: &[u8]) {
+    let texts: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
+    let mut sent = Vec::new();
+    Reply::lines(Code::FileStatus, texts.iter().copied()).encode(&mut sent);
+    Reply::path_created(input, "made.").encode(&mut sent);
+    let lines: Vec<&[u8]> = sent.split_inclusive(|&byte| byte == b'\n').collect();
+    assert_eq!(lines.len(), texts.len() + 1);
+    for (index, line) in lines.iter().enumerate() {
+        assert!(
+            line.ends_with(b"\r\n") && !line[..line.len() - 2].iter().any(|byte| b"\r\n\0".contains(byte))
+        );
+        assert_eq!(line.starts_with(b"213 "), index + 1 == texts.len());
+    }
+}
+
+/// A packet is malformed, or the encoding of what it decodes to.
+pub fn messages(input: &[u8]) {
+    fn exact<M: Message>(packet: &[u8]) {
+        if let Ok(message) = M::decode(packet) {
+            assert_eq!(message.encode(), packet);
+        }
+    }
+    exact::<ToWorker>(input);
+    exact::<ToSupervisor>(input);
+    exact::<ToFrontend>(input);
+    exact::<FromFrontend>(input);
+    exact::<ToSession>(input);
+    exact::<FromSession>(input);
+}
+
+/// A configuration is refused with a reason, or reads back as itself.
+pub fn configuration(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let path = Path::new("ftpd.toml");
+    match Config::parse(path, text) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(config) => assert_eq!(Config::parse(path, &config.to_toml()), Ok(config)),
+    }
+}
