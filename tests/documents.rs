@@ -119,16 +119,18 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.session.missing_home = None;
     config.data.passive_ports = None;
     config.data.masquerade_address = None;
+    config.data.dscp = None;
+    config.listen.dscp = None;
     assert_eq!(config, default);
 }
 
 /// All of the source but the configuration and the command line, which know every option without obeying any; but
-/// which virtual host is chosen, and what it means, is the configuration's business.
+/// which virtual host is chosen, which address is told, and what that means, is the configuration's business.
 fn source(directory: &Path, text: &mut String) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.ends_with("src/config") {
-            for obeyed in ["hosts.rs", "texts.rs"] {
+            for obeyed in ["data.rs", "hosts.rs", "texts.rs"] {
                 text.push_str(&std::fs::read_to_string(path.join(obeyed)).unwrap());
             }
         }

@@ -100,6 +100,9 @@ impl Config {
                 findings.error("listen", "addresses", format!("{address} is listed twice"));
             }
         }
+        for address in listen.passive_only.iter().filter(|address| !listen.addresses.contains(address)) {
+            findings.warning("listen", "passive-only", format!("{address} is not one of addresses"));
+        }
         let set = |key| self.sets("listen", key);
         if listen.spare_workers.get() > listen.max_sessions.get() && set("spare-workers") {
             findings.warning("listen", "spare-workers", "is more than max-sessions");
@@ -216,6 +219,16 @@ impl Config {
             if *range.ports().start() < 1024 {
                 findings.error("data", "passive-ports", "has ports below 1024, which sessions may not open");
             }
+        }
+        if !data.masquerade_exempt.is_empty()
+            && data.masquerade_map.is_empty()
+            && data.masquerade_address.is_none()
+        {
+            let reason = "has no effect: there is neither masquerade-address nor masquerade-map";
+            findings.warning("data", "masquerade-exempt", reason);
+        }
+        if data.epsv_only && (data.masquerade_address.is_some() || !data.masquerade_map.is_empty()) {
+            findings.warning("data", "epsv-only", "leaves no use for masquerade addresses: EPSV tells none");
         }
         if !data.active && data.active_port_20 && self.sets("data", "active-port-20") {
             findings.warning("data", "active-port-20", "has no effect: active is false");

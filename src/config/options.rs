@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::data::{AddressMap, Network};
 use super::declare::options;
 use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
@@ -25,6 +26,15 @@ options! {
         max_sessions: Count<1, 100_000> = 512;
         /// Clients served at the same time from one address. For IPv6, a network of 64 bits counts as one address.
         max_sessions_per_address: Count<1, 100_000> = 32;
+        /// Those of `addresses` whose clients may not have the server connect to them (PORT and EPRT), whatever `active`
+        /// in `[data]` says.
+        passive_only: Vec<SocketAddr> = [];
+        /// Time of silence after which the system begins to ask whether the client is still there (TCP keepalive). One
+        /// who does not answer is gone after twice that time. It also keeps routers from forgetting a control connection
+        /// while data moves. 0: never.
+        keepalive: Seconds<0, 32767> = 120;
+        /// How routers shall treat control connections (DSCP), from 0 to 63. If not set: like anything else.
+        dscp: Option<Count<0, 63>>, such as 16;
     }
 
     /// The daemon itself.
@@ -105,6 +115,10 @@ options! {
         /// `e` change directory, `l` list, `r` read files, `a` append to files, `d` delete, `f` rename, `m` make
         /// directories, `w` write files, `M` change modes, `T` change times.
         permissions: Permissions = "elradfmwMT";
+        /// Whether data may go to, and come from, other addresses than the client's own (FXP, from server to server).
+        /// Such a user can have the server connect to any address that it reaches, and whoever is faster than the client
+        /// can take his place; no port below 1024 is ever connected to.
+        foreign_addresses: bool = false;
         /// The time zone of LIST: `"utc"`, or `"local"` for that of the machine. MLSD is always UTC.
         listing_times: ListingTimes = "utc";
         /// What the user is told when logged in, in one line or more.
@@ -122,9 +136,14 @@ options! {
     [data] Data {
         /// Ports for passive mode, to be opened in the firewall. If not set, the system chooses.
         passive_ports: Option<PortRange>, such as "50000-50999";
-        /// The address that passive mode tells clients, where a router translates addresses. If not set: the address
-        /// that the client connected to.
+        /// The address that PASV tells clients, where a router translates addresses; EPSV tells none. If not set: the
+        /// address that the client connected to.
         masquerade_address: Option<Ipv4Addr>, such as "203.0.113.7";
+        /// The same for a server with several addresses: to the left its own, to the right what clients are told.
+        /// Addresses that are not listed are told as `masquerade-address` says.
+        masquerade_map: AddressMap = {};
+        /// Networks whose clients reach the server without that router: they are told its own address.
+        masquerade_exempt: Vec<Network> = [];
         /// Whether clients may have the server connect to them (PORT and EPRT).
         active: bool = true;
         /// Whether such connections come from port 20, which some firewalls want.
@@ -137,6 +156,9 @@ options! {
         accept_timeout: Seconds<1, 3600> = 30;
         /// How long to try to connect to the client in active mode.
         connect_timeout: Seconds<1, 3600> = 30;
+        /// How routers shall treat data connections (DSCP), from 0 to 63; 10 is for much data (AF11), 8 for what can
+        /// wait (CS1). If not set: like anything else.
+        dscp: Option<Count<0, 63>>, such as 10;
     }
 
     /// What is written down, and where.

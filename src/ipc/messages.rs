@@ -80,8 +80,9 @@ macro_rules! values {
 values! {
     /// Supervisor → worker.
     enum ToWorker {
-        /// Serve this client. Carries the control connection. `ahead` was read from it and not obeyed yet (after REIN).
-        Serve { id: u64, peer: SocketAddr, local: SocketAddr, listener: u16, ahead: Vec<u8> },
+        /// Serve this client. Carries the control connection. `listener` is what the configuration calls where he came in;
+        /// `ahead` was read from him and not obeyed yet (after REIN).
+        Serve { id: u64, peer: SocketAddr, local: SocketAddr, listener: SocketAddr, ahead: Vec<u8> },
         /// The answer to `MayLogIn`.
         Admitted(bool),
         /// The daemon is stopping: end as soon as nothing is being transferred.
@@ -311,7 +312,7 @@ mod tests {
             id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
             peer in address(), local in address()
         ) {
-            survives(&ToWorker::Serve { id, peer, local, listener: port, ahead: path.clone() });
+            survives(&ToWorker::Serve { id, peer, local, listener: local, ahead: path.clone() });
             survives(&ToWorker::Admitted(flag));
             survives(&ToSupervisor::MayLogIn { user: text.clone(), host: text.clone() });
             survives(&ToFrontend::Serve { peer, local, ahead: path.clone() });

@@ -46,7 +46,6 @@ pub struct Control {
 impl Control {
     /// Takes over the connection, which does not block from here on, and what was read from it already.
     pub fn new(socket: OwnedFd, ahead: &[u8]) -> io::Result<Control> {
-        crate::system::socket::prepare_control(socket.as_fd())?;
         nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         let mut control = Control {
             socket,

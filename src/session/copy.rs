@@ -295,8 +295,12 @@ impl Session {
     }
 
     pub(super) fn wait_to_move(&mut self, connection: &Connection, flags: PollFlags) -> Result<(), Cut> {
-        let deadline = Instant::now() + self.options.stall_timeout.duration();
-        if self.wait_for(connection.as_fd(), flags, deadline)? { Ok(()) } else { Err(Cut::Stalled) }
+        let limit = self.options.stall_timeout;
+        if self.wait_for(connection.as_fd(), flags, Instant::now() + limit.duration())? {
+            Ok(())
+        } else {
+            Err(Cut::Stalled(limit.seconds()))
+        }
     }
 
     pub(super) fn take_buffer(&mut self) -> Vec<u8> {

@@ -1,5 +1,5 @@
 //! Data connections: what the client has been offered or has offered, and how a connection is made of it. Only the
-//! client's own address ever takes part.
+//! client's own address takes part, unless others are allowed to him.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -11,8 +11,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
 use super::Session;
+use super::quarantine::Quarantine;
 use super::watch::Interrupted;
-use crate::config::Data;
+use crate::config::{Count, Data};
 use crate::ipc::messages::{Event, FromSession, ToSession};
 use crate::protocol::reply::{Code, Reply};
 use crate::system::poll::PollFlags;
@@ -25,8 +26,8 @@ const FIRST_CLIENT_PORT: u16 = 1024;
 pub enum Plan {
     /// The client has said nothing about it.
     None,
-    /// PASV, EPSV: he connects to this listener.
-    Passive(OwnedFd),
+    /// PASV, EPSV: he connects to this listener, at this port.
+    Passive(OwnedFd, u16),
     /// PORT, EPRT: he listens there.
     Active(SocketAddr),
 }
@@ -35,24 +36,31 @@ pub enum Plan {
 pub struct DataPort {
     /// What the configuration says.
     pub options: Data,
-    /// This end of the control connection, IPv4 inside IPv6 as IPv4.
+    /// This end of the control connection, as the client knows it; IPv4 inside IPv6 is IPv4.
     pub local: SocketAddr,
     /// The client's end, likewise.
     pub peer: SocketAddr,
+    /// Whether other addresses than his may take part.
+    pub foreign: bool,
     /// For the next transfer.
-    pub plan: Plan,
+    plan: Plan,
+    /// Ports that clients may still come to although nobody waits there any more.
+    quarantine: Quarantine,
     /// EPSV ALL was said: nothing else is allowed any more (RFC 2428 4).
     pub only_extended_passive: bool,
 }
 
 impl DataPort {
     /// Nothing is planned yet.
-    pub fn new(options: Data, local: SocketAddr, peer: SocketAddr) -> DataPort {
+    pub fn new(options: Data, local: SocketAddr, peer: SocketAddr, foreign: bool) -> DataPort {
+        let ports = options.passive_ports.map(|range| range.ports().len());
         DataPort {
             options,
             local: canonical(local),
             peer: canonical(peer),
+            foreign,
             plan: Plan::None,
+            quarantine: Quarantine::new(ports),
             only_extended_passive: false,
         }
     }
@@ -60,50 +68,96 @@ impl DataPort {
     /// Listens for the client, on a port that nobody can foretell; what was planned before is dropped first. 425 if
     /// there is no free port.
     pub fn listen(&mut self) -> Result<u16, Reply> {
-        self.plan = Plan::None;
+        self.drop_plan();
         let bound = match self.options.passive_ports {
-            None => data_socket::listen_at(with_port(self.local, 0))
-                .and_then(|listener| Ok((socket::local_address(listener.as_fd())?.port(), listener))),
-            Some(range) => listen_within(self.local, *range.ports().start(), *range.ports().end()),
+            None => self.listen_at(0),
+            Some(range) => self.listen_within(*range.ports().start(), *range.ports().end()),
         };
         let (port, listener) = bound.map_err(|error| {
             let text = match error.kind() {
-                io::ErrorKind::AddrInUse => "All ports for data connections are in use.".to_string(),
+                io::ErrorKind::AddrInUse => {
+                    "All ports for data connections are in use; try again in a minute.".to_string()
+                }
                 _ => format!("Cannot listen for a data connection: {}.", described(&error)),
             };
             Reply::new(Code::CannotOpenData, text)
         })?;
-        self.plan = Plan::Passive(listener);
+        self.plan = Plan::Passive(listener, port);
         Ok(port)
     }
 
-    /// Plans to connect to where the client listens. 501 for any address but his own.
-    pub fn plan_to_connect(&mut self, target: SocketAddr) -> Result<(), Reply> {
-        self.plan = Plan::None;
-        if target.ip() != self.peer.ip() {
-            return Err(Reply::new(Code::BadArgument, "Data goes to your own address only."));
+    /// Tries each port once, from a random one on; at last those that this session keeps from others.
+    fn listen_within(&mut self, first: u16, last: u16) -> io::Result<(u16, OwnedFd)> {
+        let count = u32::from(last - first) + 1;
+        let start = random::below(count)?;
+        for step in 0..count {
+            match self.listen_at(first + ((start + step) % count) as u16) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                other => return other,
+            }
         }
+        while let Some(port) = self.quarantine.give_up_oldest() {
+            match self.listen_at(port) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                other => return other,
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+
+    /// Port 0: the system chooses one.
+    fn listen_at(&self, port: u16) -> io::Result<(u16, OwnedFd)> {
+        let listener = data_socket::listen_at(with_port(self.local, port))?;
+        if let Some(dscp) = self.options.dscp {
+            // Connections inherit it.
+            socket::set_dscp(listener.as_fd(), dscp.get());
+        }
+        let port = if port == 0 { socket::local_address(listener.as_fd())?.port() } else { port };
+        Ok((port, listener))
+    }
+
+    /// Plans to connect to where the client listens. 501 for any address but his own, unless others are allowed.
+    pub fn plan_to_connect(&mut self, target: SocketAddr) -> Result<(), Reply> {
+        self.drop_plan();
         if target.port() < FIRST_CLIENT_PORT {
             return Err(Reply::new(Code::BadArgument, "Data goes to ports from 1024 on only."));
         }
-        // The scope of a link-local address is not in EPRT; it is that of the control connection.
-        self.plan = Plan::Active(with_port(self.peer, target.port()));
+        self.plan = Plan::Active(if target.ip() == self.peer.ip() {
+            // The scope of a link-local address is not in EPRT; it is that of the control connection.
+            with_port(self.peer, target.port())
+        } else if self.foreign {
+            target
+        } else {
+            return Err(Reply::new(Code::BadArgument, "Data goes to your own address only."));
+        });
         Ok(())
     }
-}
 
-/// Tries each port once, from a random one on.
-fn listen_within(local: SocketAddr, first: u16, last: u16) -> io::Result<(u16, OwnedFd)> {
-    let count = u32::from(last - first) + 1;
-    let start = random::below(count)?;
-    for step in 0..count {
-        let port = first + ((start + step) % count) as u16;
-        match data_socket::listen_at(with_port(local, port)) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            other => return Ok((port, other?)),
+    /// A new plan takes the place of the old one.
+    fn drop_plan(&mut self) {
+        if let Plan::Passive(listener, port) = std::mem::replace(&mut self.plan, Plan::None) {
+            self.keep_from_others(listener, port);
         }
     }
-    Err(io::ErrorKind::AddrInUse.into())
+
+    /// Nobody waits at this port any more, but somebody may come.
+    fn keep_from_others(&mut self, listener: OwnedFd, port: u16) {
+        if data_socket::stop_listening(listener.as_fd(), with_port(self.local, port)).is_ok() {
+            self.quarantine.hold(listener, port, Instant::now());
+        }
+    }
+
+    /// Ports that are kept from others: lets go of those that have been for long enough, and says when the next is.
+    pub fn release_ports(&mut self) -> Option<Instant> {
+        if self.quarantine.next_release().is_some() {
+            self.quarantine.release(Instant::now());
+        }
+        self.quarantine.next_release()
+    }
+
+    fn takes_part(&self, address: IpAddr) -> bool {
+        self.foreign || address == self.peer.ip()
+    }
 }
 
 fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
@@ -171,23 +225,39 @@ impl Session {
     pub fn connect_data(&mut self) -> Result<Connection, NoData> {
         let socket = match std::mem::replace(&mut self.data.plan, Plan::None) {
             Plan::None => return Err(refused("Use PASV, EPSV, PORT or EPRT first.")),
-            Plan::Passive(listener) => self.await_client(&listener)?,
+            Plan::Passive(listener, port) => {
+                let mut disturbed = false;
+                let accepted = self.await_client(&listener, port, &mut disturbed);
+                if accepted.is_err() || disturbed {
+                    self.data.keep_from_others(listener, port);
+                }
+                accepted?
+            }
             Plan::Active(target) => self.call_client(target)?,
         };
         Ok(Connection { socket })
     }
 
-    /// Accepts the client. Whoever else comes is turned away, and the waiting goes on.
-    fn await_client(&mut self, listener: &OwnedFd) -> Result<OwnedFd, NoData> {
-        let deadline = Instant::now() + self.data.options.accept_timeout.duration();
+    /// Accepts the client. Whoever else comes is turned away, and the waiting goes on; `disturbed`: there was somebody.
+    fn await_client(
+        &mut self,
+        listener: &OwnedFd,
+        port: u16,
+        disturbed: &mut bool,
+    ) -> Result<OwnedFd, NoData> {
+        let limit = self.data.options.accept_timeout;
+        let deadline = Instant::now() + limit.duration();
         loop {
             match data_socket::accept_from(listener.as_fd()) {
-                Ok((socket, peer)) if peer.ip() == self.data.peer.ip() => return Ok(socket),
-                Ok((_, stranger)) => self.worker.report(Event::Refused {
-                    operation: "data connection".into(),
-                    path: stranger.to_string().into_bytes(),
-                    why: "not the address of the client".into(),
-                }),
+                Ok((socket, peer)) if self.data.takes_part(peer.ip()) => return Ok(socket),
+                Ok((_, stranger)) => {
+                    *disturbed = true;
+                    self.worker.report(Event::Refused {
+                        operation: "data connection".into(),
+                        path: stranger.to_string().into_bytes(),
+                        why: "not the address of the client".into(),
+                    });
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         self.wait_for(listener.as_fd(), PollFlags::POLLIN, deadline)?;
@@ -202,24 +272,30 @@ impl Session {
                 },
             }
             if Instant::now() >= deadline {
-                return Err(refused("Nobody connected for the data."));
+                let seconds = limit.seconds();
+                return Err(refused(format!("Nobody connected to port {port} within {seconds} seconds.")));
             }
         }
     }
 
     /// Connects to the client: from the port for data, which only root can bind, or from any.
     fn call_client(&mut self, target: SocketAddr) -> Result<OwnedFd, NoData> {
-        let deadline = Instant::now() + self.data.options.connect_timeout.duration();
-        let socket = if self.data.options.active_port_20 {
+        let limit = self.data.options.connect_timeout;
+        let deadline = Instant::now() + limit.duration();
+        // The worker would not connect to anybody else for us, and is right.
+        let is_own = target.ip() == self.data.peer.ip();
+        let socket = if self.data.options.active_port_20 && is_own {
             self.ask_for_data_socket(target.port())?
         } else {
-            socket::connect_from(with_port(self.data.local, 0), target)
+            let dscp = self.data.options.dscp.map(Count::get);
+            socket::connect_from(with_port(self.data.local, 0), target, dscp)
         };
         let failed =
             |error: io::Error| refused(format!("Cannot connect to port {}: {error}.", target.port()));
         let socket = socket.map_err(failed)?;
         if !self.wait_for(socket.as_fd(), PollFlags::POLLOUT, deadline)? {
-            return Err(refused(format!("Nobody answers at port {}.", target.port())));
+            let (port, seconds) = (target.port(), limit.seconds());
+            return Err(refused(format!("Port {port} of yours did not answer within {seconds} seconds.")));
         }
         match getsockopt(&socket, sockopt::SocketError) {
             Ok(0) => {}
@@ -253,7 +329,7 @@ mod tests {
     fn port_for(range: Option<&str>, local: &str, peer: &str) -> DataPort {
         let mut options = Config::default().data;
         options.passive_ports = range.map(|range| range.parse().unwrap());
-        DataPort::new(options, local.parse().unwrap(), peer.parse().unwrap())
+        DataPort::new(options, local.parse().unwrap(), peer.parse().unwrap(), false)
     }
 
     fn code<T>(result: Result<T, Reply>) -> Option<u16> {

@@ -23,6 +23,7 @@ pub mod listing;
 mod locks;
 mod messages;
 pub mod names;
+mod quarantine;
 mod reading;
 mod splice;
 mod targets;
@@ -182,6 +183,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         }
     };
     let home = FtpPath::root().join(&start.home).unwrap_or_else(FtpPath::root);
+    let foreign = start.options.foreign_addresses;
     let mut session = Session {
         files: Files::new(start.root, start.options.permissions, start.descriptors),
         user: start.user,
@@ -193,7 +195,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         names: Names::new(Box::new(Rc::clone(&worker))),
         facts: Facts::default(),
         worker,
-        data: DataPort::new(start.data, start.local, start.peer),
+        data: DataPort::new(start.data, start.local, start.peer, foreign),
         cwd: home.clone(),
         home,
         shown: Shown::default(),
@@ -269,7 +271,8 @@ impl Session {
     fn await_line(&mut self) -> Result<(), End> {
         let deadline = Instant::now() + self.options.idle_timeout.duration();
         while self.control.waiting(0).is_none() && !self.control.vanished() && !self.worker.is_finishing() {
-            self.watch(None, Some(deadline))?;
+            let until = self.data.release_ports().map_or(deadline, |moment| moment.min(deadline));
+            self.watch(None, Some(until))?;
             if Instant::now() >= deadline && self.control.waiting(0).is_none() {
                 self.control
                     .queue(&Reply::new(Code::NotAvailable, "Nothing was said for too long. Goodbye."));

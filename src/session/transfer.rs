@@ -32,8 +32,8 @@ pub enum Cut {
     Interrupted(Interrupted),
     /// The data connection broke.
     Broken,
-    /// Nothing moved for too long.
-    Stalled,
+    /// Nothing moved for so many seconds.
+    Stalled(u32),
     /// MODE Z: the connection ended before the compressed stream did.
     Truncated,
     /// MODE Z: what came is no such stream.
@@ -66,8 +66,9 @@ impl Cut {
             Cut::Broken => {
                 Reply::new(Code::TransferAborted, "The data connection broke; the transfer is incomplete.")
             }
-            Cut::Stalled => {
-                Reply::new(Code::TransferAborted, "Nothing moved for too long; the transfer is incomplete.")
+            Cut::Stalled(seconds) => {
+                let text = format!("Nothing moved for {seconds} seconds; the transfer is incomplete.");
+                Reply::new(Code::TransferAborted, text)
             }
             Cut::Truncated => Reply::new(
                 Code::TransferAborted,
@@ -90,7 +91,7 @@ impl Cut {
             Cut::Interrupted(Interrupted::Aborted) => Ending::Aborted,
             Cut::Interrupted(Interrupted::Ending(_))
             | Cut::Broken
-            | Cut::Stalled
+            | Cut::Stalled(_)
             | Cut::Truncated
             | Cut::Damaged => Ending::CutShort,
             Cut::Shrunk | Cut::File(_) => Ending::Failed,

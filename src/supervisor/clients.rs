@@ -31,8 +31,9 @@ impl Supervisor {
     pub(super) fn accept_from(&mut self, index: usize) {
         for _ in 0..ACCEPTS_A_TURN {
             let Some(listener) = self.listeners.get(index) else { return };
+            let address = listener.address;
             match socket::accept(listener.as_fd()) {
-                Ok(client) => self.welcome(index, client),
+                Ok(client) => self.welcome(address, client),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_exhaustion(&error) => {
                     log::error(format_args!("accept: {error}"));
@@ -60,7 +61,7 @@ impl Supervisor {
         self.reserve = reserve();
     }
 
-    pub(super) fn welcome(&mut self, listener: usize, client: OwnedFd) {
+    pub(super) fn welcome(&mut self, listener: SocketAddr, client: OwnedFd) {
         let (Ok(peer), Ok(local)) =
             (socket::peer_address(client.as_fd()), socket::local_address(client.as_fd()))
         else {
@@ -78,7 +79,8 @@ impl Supervisor {
             self.log_refusal(peer, refusal);
             return;
         }
-        self.hand_over(Serving { peer, address, user: None }, local, listener as u16, client, Vec::new());
+        let serving = Box::new(Serving { peer, local, listener, address, user: None });
+        self.hand_over(serving, client, Vec::new());
     }
 
     /// A client whom another worker has logged out; he is counted already.
@@ -87,29 +89,18 @@ impl Supervisor {
         if let Some(user) = serving.user.take() {
             self.counts.log_out(&user);
         }
-        match socket::local_address(client.as_fd()) {
-            Ok(local) if matches!(self.phase, Phase::Serving) => {
-                self.hand_over(serving, local, 0, client, ahead)
-            }
-            // He is gone, or the daemon is stopping.
-            Ok(_) | Err(_) => {
-                socket::refuse(client.as_fd(), b"421 The server is stopping. Goodbye.\r\n");
-                self.counts.release(serving.address, None);
-            }
+        if matches!(self.phase, Phase::Serving) {
+            return self.hand_over(serving, client, ahead);
         }
+        socket::refuse(client.as_fd(), b"421 The server is stopping. Goodbye.\r\n");
+        self.counts.release(serving.address, None);
     }
 
     /// Gives a client who is counted to a worker.
-    fn hand_over(
-        &mut self,
-        mut serving: Serving,
-        local: SocketAddr,
-        listener: u16,
-        client: OwnedFd,
-        ahead: Vec<u8>,
-    ) {
+    fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>) {
         self.last_id += 1;
-        let message = ToWorker::Serve { id: self.last_id, peer: serving.peer, local, listener, ahead };
+        let Serving { peer, local, listener, .. } = *serving;
+        let message = ToWorker::Serve { id: self.last_id, peer, local, listener, ahead };
         let login_timeout = self.inheritance.config.login.login_timeout.duration();
         let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
         loop {

@@ -67,6 +67,9 @@ impl SlotId {
 /// A worker's connection.
 pub struct Serving {
     pub peer: SocketAddr,
+    pub local: SocketAddr,
+    /// What the configuration calls the listener.
+    pub listener: SocketAddr,
     pub address: AddressKey,
     /// None before the login.
     pub user: Option<User>,
@@ -80,14 +83,14 @@ pub struct Slot {
     /// The pidfd of the session, to end it when the worker cannot.
     session: Option<OwnedFd>,
     /// None: spare.
-    pub serving: Option<Serving>,
+    pub serving: Option<Box<Serving>>,
     retired: bool,
 }
 
 /// A slot that has become free.
 pub struct Buried {
     pub pid: Pid,
-    pub serving: Option<Serving>,
+    pub serving: Option<Box<Serving>>,
     pub status: WaitStatus,
 }
 
@@ -189,10 +192,10 @@ impl Pool {
     /// Hands a client to a spare worker. None: there is no spare worker left.
     pub fn serve(
         &mut self,
-        serving: Serving,
+        serving: Box<Serving>,
         message: &ToWorker,
         client: BorrowedFd<'_>,
-    ) -> Result<SlotId, Serving> {
+    ) -> Result<SlotId, Box<Serving>> {
         while let Some(id) = self.spare.pop() {
             let Some(slot) = self.get_mut(id) else { continue };
             // A worker that died meanwhile is found out here; its life pipe buries it.
@@ -248,7 +251,7 @@ impl Slot {
     }
 
     /// The client goes on with another worker; what is left of this one is no session any more.
-    pub fn give_up_client(&mut self) -> Option<Serving> {
+    pub fn give_up_client(&mut self) -> Option<Box<Serving>> {
         self.retired = true;
         self.serving.take()
     }

@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrLike, SockaddrStorage, bind, listen,
-    setsockopt, socket, sockopt,
+    AddressFamily, Backlog, Shutdown, SockFlag, SockProtocol, SockType, SockaddrLike, SockaddrStorage, bind,
+    listen, setsockopt, shutdown, socket, sockopt,
 };
 
 /// Strangers may knock while the client is on his way: room for some, so that they do not keep him out.
@@ -28,6 +28,20 @@ pub fn listen_at(address: SocketAddr) -> io::Result<OwnedFd> {
     bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;
     listen(&listener, Backlog::new(BACKLOG)?)?;
     Ok(listener)
+}
+
+/// Turns away whoever waits and whoever comes, but goes on occupying the address: no process can listen there.
+pub fn stop_listening(listener: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
+    shutdown(listener.as_raw_fd(), Shutdown::Both)?;
+    // Two sockets that are both ready to share an address may, if neither listens.
+    setsockopt(&listener, sockopt::ReuseAddr, &false)?;
+    match bind(listener.as_raw_fd(), &SockaddrStorage::from(address)) {
+        // A port that the system had chosen is lost with the listening, and is ours again.
+        Ok(()) => Ok(()),
+        // Any other stays.
+        Err(Errno::EINVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Accepts somebody, if anybody waits (else `WouldBlock`), and says who it is. IPv4 inside IPv6 is IPv4. The

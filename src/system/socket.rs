@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -27,8 +27,11 @@ pub fn listen_on(address: SocketAddr, dual_stack: bool) -> io::Result<OwnedFd> {
 }
 
 /// A connection on its way from `local` (with its port) to `peer`: not waited for.
-pub fn connect_from(local: SocketAddr, peer: SocketAddr) -> io::Result<OwnedFd> {
+pub fn connect_from(local: SocketAddr, peer: SocketAddr, dscp: Option<u32>) -> io::Result<OwnedFd> {
     let stream = new_stream(peer, SockFlag::SOCK_NONBLOCK)?;
+    if let Some(dscp) = dscp {
+        set_dscp(stream.as_fd(), dscp);
+    }
     setsockopt(&stream, sockopt::ReuseAddr, &true)?;
     bind(stream.as_raw_fd(), &storage(local))?;
     match connect(stream.as_raw_fd(), &storage(peer)) {
@@ -76,12 +79,34 @@ fn internet_address(address: &SockaddrStorage) -> io::Result<SocketAddr> {
     }
 }
 
-/// Options of every control connection: answers leave at once, and a client that is gone is found out.
-pub fn prepare_control(connection: BorrowedFd<'_>) -> io::Result<()> {
+/// How often a silent client is asked whether he is there, within as much time as he was left alone before.
+const KEEPALIVE_PROBES: u32 = 6;
+
+/// Options of every control connection: answers leave at once, and a client that is gone is found out. `keepalive`:
+/// after so many seconds of silence he is asked whether he is there, after twice as many he is not; 0: never.
+pub fn prepare_control(connection: BorrowedFd<'_>, keepalive: u32, dscp: Option<u32>) -> io::Result<()> {
     setsockopt(&connection, sockopt::TcpNoDelay, &true)?;
-    setsockopt(&connection, sockopt::KeepAlive, &true)?;
+    if keepalive > 0 {
+        let interval = keepalive.div_ceil(KEEPALIVE_PROBES);
+        setsockopt(&connection, sockopt::TcpKeepIdle, &keepalive)?;
+        setsockopt(&connection, sockopt::TcpKeepInterval, &interval)?;
+        setsockopt(&connection, sockopt::TcpKeepCount, &KEEPALIVE_PROBES)?;
+        setsockopt(&connection, sockopt::KeepAlive, &true)?;
+    }
+    if let Some(dscp) = dscp {
+        set_dscp(connection, dscp);
+    }
     // The "urgent" byte of a Telnet Synch stays in the stream, where the line reader expects it (RFC 854).
     Ok(setsockopt(&connection, sockopt::OobInline, &true)?)
+}
+
+/// How routers shall treat the connection (RFC 2474). An IPv6 socket may carry IPv4 too, so both protocols are told; the
+/// one that the socket does not have refuses, which is no loss.
+pub fn set_dscp(socket: BorrowedFd<'_>, dscp: u32) {
+    // The two lowest bits are those of ECN, which the kernel keeps.
+    let traffic_class = (dscp << 2) as i32;
+    let _ = setsockopt(&socket, sockopt::Ipv4Tos, &traffic_class);
+    let _ = setsockopt(&socket, sockopt::Ipv6TClass, &traffic_class);
 }
 
 /// How long nothing has come in on this connection, as the kernel saw it (tcp(7), TCP_INFO).

@@ -26,13 +26,13 @@ pub fn group_name(link: &SessionLink, gid: u32) -> Result<(), Error> {
 
 /// A connection from the ftp-data port to a port of this client's own address. The session says which port and no more:
 /// it cannot have a connection to anybody else.
-pub fn data_socket(link: &SessionLink, client: &Client, port: u16) -> Result<(), Error> {
+pub fn data_socket(link: &SessionLink, client: &Client, port: u16, dscp: Option<u32>) -> Result<(), Error> {
     if port < FIRST_ORDINARY_PORT {
         return link.send(&ToSession::NoDataSocket { errno: libc::EACCES as u32 });
     }
     let local = SocketAddr::new(client.local.ip(), FTP_DATA_PORT);
     let peer = with_port(client.peer, port);
-    match socket::connect_from(local, peer) {
+    match socket::connect_from(local, peer, dscp) {
         Ok(connection) => link.send_with(&ToSession::DataSocket, connection.as_fd()),
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or(libc::EIO) as u32;

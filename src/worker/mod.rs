@@ -54,6 +54,8 @@ pub struct Client {
     pub id: u64,
     pub peer: SocketAddr,
     pub local: SocketAddr,
+    /// What the configuration calls the listener he came to.
+    pub listener: SocketAddr,
     /// The control connection. The worker never reads from it; the kernel's view of it tells who has fallen silent.
     pub control: OwnedFd,
 }
@@ -94,10 +96,10 @@ impl Worker<'_> {
 
     fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
-            Ok(Some((ToWorker::Serve { id, peer, local, listener: _, ahead }, Some(control)))) => {
+            Ok(Some((ToWorker::Serve { id, peer, local, listener, ahead }, Some(control)))) => {
                 self.show("worker", peer.ip());
                 log::set_prefix(format!("#{id} {peer}"));
-                self.serve(Client { id, peer, local, control }, ahead, frontend)
+                self.serve(Client { id, peer, local, listener, control }, ahead, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
             Ok(Some((ToWorker::End | ToWorker::Finish, _)) | None) => Exit::Served,

@@ -114,13 +114,16 @@ fn start(
     place: Place,
     ahead: &[u8],
 ) -> session::Start {
+    let config = &parts.config;
+    let mut data = config.data.clone();
+    data.active &= !config.listen.passive_only.contains(&client.listener);
     session::Start {
         user: login.name().to_owned(),
         host: login.host().map(String::from),
-        has_hosts: !parts.config.host.is_empty(),
+        has_hosts: !config.host.is_empty(),
         options: login.options().clone(),
-        data: parts.config.data.clone(),
-        report_commands: parts.config.log.commands,
+        data,
+        report_commands: config.log.commands,
         root: place.root,
         home: place.start,
         descriptors: place.descriptors,

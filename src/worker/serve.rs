@@ -11,6 +11,7 @@ use super::login::{self, Attempt, Login};
 use super::processes::{Frontend, Session};
 use super::watch::Watch;
 use super::{Client, Worker, favours};
+use crate::config::Count;
 use crate::exit::Exit;
 use crate::ipc::messages::{FromSession, Leaving, Password, ToFrontend, ToSession, ToSupervisor, ToWorker};
 use crate::log::{self, quoted};
@@ -49,7 +50,9 @@ impl Worker<'_> {
     pub fn serve(self, client: Client, ahead: Vec<u8>, frontend: Frontend) -> Exit {
         log::info("FTP session opened (connect).");
         let serve = ToFrontend::Serve { peer: client.peer, local: client.local, ahead };
-        let prepared = socket::prepare_control(client.control.as_fd());
+        let listen = &self.inheritance.config.listen;
+        let (keepalive, dscp) = (listen.keepalive.seconds(), listen.dscp.map(Count::get));
+        let prepared = socket::prepare_control(client.control.as_fd(), keepalive, dscp);
         if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
             return Exit::PeerGone;
         }
@@ -323,7 +326,10 @@ impl Worker<'_> {
         let _ = match message {
             FromSession::UserName { uid } => favours::user_name(&session.link, uid),
             FromSession::GroupName { gid } => favours::group_name(&session.link, gid),
-            FromSession::BindDataPort { port } => favours::data_socket(&session.link, client, port),
+            FromSession::BindDataPort { port } => {
+                let dscp = self.inheritance.config.data.dscp.map(Count::get);
+                favours::data_socket(&session.link, client, port, dscp)
+            }
             FromSession::Event(event) => {
                 accounting::record(&event, totals, self.inheritance.config.log.commands);
                 Ok(())

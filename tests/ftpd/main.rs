@@ -40,6 +40,7 @@ modules! {
     mode_z
     listings
     data_connections
+    addresses
     connection
     every_verb
     reinitialize

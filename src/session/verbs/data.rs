@@ -14,7 +14,7 @@ pub fn pasv(session: &mut Session) -> Outcome {
     let IpAddr::V4(local) = session.data.local.ip() else {
         return Ok(Reply::new(Code::BadArgument, "You are connected by IPv6; use EPSV."));
     };
-    let address = session.data.options.masquerade_address.unwrap_or(local);
+    let address = session.data.options.address_told(local, session.data.peer.ip());
     let port = session.data.listen()?;
     Ok(Reply::passive(address, port))
 }
