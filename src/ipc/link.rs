@@ -12,9 +12,6 @@ use super::bytes::Malformed;
 use crate::system::memory::wipe;
 use crate::system::packet;
 
-/// The largest message, in bytes.
-pub const MAX_PACKET: usize = 12 * 1024;
-
 /// A value that can cross a process boundary.
 pub trait Message: Sized {
     fn encode(&self) -> Vec<u8>;
@@ -77,17 +74,13 @@ impl<Tx: Message, Rx: Message> Link<Tx, Rx> {
 
     /// Waits for a message. `None`: the other process is gone.
     pub fn receive(&self) -> Result<Option<(Rx, Option<OwnedFd>)>, Error> {
-        let mut buffer = [0; MAX_PACKET];
-        let Some((length, descriptor)) =
-            packet::receive(self.socket.as_fd(), &mut buffer).map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidData => Error::Broken,
-                _ => Error::System(error),
-            })?
-        else {
-            return Ok(None);
-        };
-        let message = Rx::decode(&buffer[..length]);
-        wipe(&mut buffer[..length]);
+        let received = packet::receive(self.socket.as_fd()).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => Error::Broken,
+            _ => Error::System(error),
+        })?;
+        let Some((mut packet, descriptor)) = received else { return Ok(None) };
+        let message = Rx::decode(&packet);
+        wipe(&mut packet);
         let message = message.map_err(|Malformed| Error::Broken)?;
         if message.carries_descriptor() != descriptor.is_some() {
             return Err(Error::Broken);

@@ -1,6 +1,6 @@
 //! Secrets in memory.
 
-use std::sync::atomic::{Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 /// Overwrites bytes in a way that the compiler may not leave out.
 pub fn wipe(bytes: &mut [u8]) {
@@ -14,6 +14,10 @@ pub fn wipe(bytes: &mut [u8]) {
 /// Whether memory is overwritten when it is freed, by whoever: libc's readers of the password databases and PAM's
 /// modules leave whole pages of them in freed memory, which a fork would copy. Only glibc can do that.
 pub fn wipe_freed(wanted: bool) {
+    static IN_FORCE: AtomicBool = AtomicBool::new(false);
+    if IN_FORCE.swap(wanted, Ordering::Relaxed) == wanted {
+        return;
+    }
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt(3) sets a number inside malloc; there is one thread.
     unsafe {

@@ -2,12 +2,15 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
     socketpair,
 };
+
+use super::memory::wipe;
 
 /// A connected pair; both ends are closed on exec.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -34,12 +37,24 @@ pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptor: Option<BorrowedFd
     }
 }
 
+/// The largest packet, in bytes.
+pub const MAX_PACKET: usize = 12 * 1024;
+
+/// Most packets fit into this. What a process has not touched since it was forked need not be copied for it, and the
+/// stack is touched anyway.
+const USUAL_PACKET: usize = 512;
+
+/// Where the rest of a larger packet goes.
+static REST: Mutex<[u8; MAX_PACKET - USUAL_PACKET]> = Mutex::new([0; MAX_PACKET - USUAL_PACKET]);
+
 /// Waits for one packet. `None`: the peer is gone. A packet that was cut, or has more than one descriptor, is
-/// `InvalidData`; its descriptors are closed.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+/// `InvalidData`; its descriptors are closed. No copy of what the packet held stays behind.
+pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Option<OwnedFd>)>> {
     // Room for a few descriptors, so that a peer that sends too many is found out instead of hidden by the kernel.
     let mut control = nix::cmsg_space!([i32; 4]);
-    let mut parts = [IoSliceMut::new(buffer)];
+    let mut beginning = [0; USUAL_PACKET];
+    let mut rest = REST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut parts = [IoSliceMut::new(&mut beginning), IoSliceMut::new(&mut *rest)];
     let message = loop {
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
@@ -59,8 +74,15 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(
     if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || descriptors.len() > 1 {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    if message.bytes == 0 {
+    let length = message.bytes;
+    if length == 0 {
         return Ok(None);
     }
-    Ok(Some((message.bytes, descriptors.pop())))
+    let mut packet = Vec::with_capacity(length);
+    for part in [&mut beginning[..], &mut rest[..]] {
+        let filled = part.len().min(length - packet.len());
+        packet.extend_from_slice(&part[..filled]);
+        wipe(&mut part[..filled]);
+    }
+    Ok(Some((packet, descriptors.pop())))
 }

@@ -33,6 +33,15 @@ pub struct Child {
     descriptor: OwnedFd,
 }
 
+/// Makes a child of a process that has the default signal dispositions, so that there is nothing to reset.
+pub fn fork_as_it_is() -> Result<Forked, Failure> {
+    // SAFETY: as in `fork`.
+    match unsafe { fork_process() }.doing(|| "fork".into())? {
+        ForkResult::Child => Ok(Forked::Child),
+        ForkResult::Parent { child } => Child::of(child),
+    }
+}
+
 /// Makes a child. Every process of this program is single-threaded, so the child may go on as it likes.
 ///
 /// Signals are blocked over the fork and reset before they are let through: a handler that the child
@@ -52,8 +61,7 @@ pub fn fork() -> Result<Forked, Failure> {
         }
         Ok(ForkResult::Parent { child: pid }) => {
             let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
-            let descriptor = pidfd_of(pid).doing(|| format!("pidfd of {pid}"))?;
-            Ok(Forked::Parent(Child { pid, descriptor }))
+            Child::of(pid)
         }
         Err(error) => {
             let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
@@ -107,6 +115,11 @@ pub fn signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
 }
 
 impl Child {
+    fn of(pid: Pid) -> Result<Forked, Failure> {
+        let descriptor = pidfd_of(pid).doing(|| format!("pidfd of {pid}"))?;
+        Ok(Forked::Parent(Child { pid, descriptor }))
+    }
+
     /// The process id, for log lines.
     pub fn pid(&self) -> Pid {
         self.pid

@@ -82,8 +82,6 @@ pub fn decide(
     attempted: &Attempt<'_>,
     conversation: &mut dyn Conversation,
 ) -> Result<Login, Refused> {
-    // Sessions are forked from this process: what PAM and libc read of others must not be left lying about.
-    memory::wipe_freed(true);
     attempt(config, attempted, conversation)
 }
 
@@ -186,6 +184,8 @@ fn attempt(
     {
         return anonymous(config, host);
     }
+    // Sessions are forked from this process: what PAM and libc read of others must not be left lying about.
+    memory::wipe_freed(true);
     let users = virtual_users::open(config, host).map_err(|error| no(error.to_string()))?;
     if let Some(users) = users {
         if users.is_exposed() {

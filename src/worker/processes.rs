@@ -18,7 +18,9 @@ use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, Ses
 use crate::log;
 use crate::session;
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
-use crate::system::process::{Child, Forked, close_all_except, fork, silence_standard_streams};
+use crate::system::process::{
+    Child, Forked, close_all_except, fork, fork_as_it_is, silence_standard_streams,
+};
 use crate::system::{Doing, Failure, landlock, limits, process, title};
 
 /// How long a process may take to end after its link has ended, before it is killed.
@@ -156,7 +158,7 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
 impl Worker<'_> {
     fn fork_frontend(&self) -> Result<Frontend, Failure> {
         let (ours, theirs) = Link::pair().doing(|| "make the link of a frontend".into())?;
-        let child = match fork()? {
+        let child = match fork_as_it_is()? {
             Forked::Child => match self.become_frontend(theirs) {
                 Ok(exit) => exit.now(),
                 Err(failure) => {
