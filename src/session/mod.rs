@@ -73,6 +73,8 @@ pub struct Start {
     pub data: Data,
     /// Whether the worker wants to hear of every command.
     pub report_commands: bool,
+    /// Whether the worker wants to hear of every transfer, or only of those that take a while.
+    pub report_transfers: bool,
     /// The directory that is `/` for the client.
     pub root: OwnedFd,
     /// /proc/self/fd, if there is a /proc: to give a name to a file that has none.
@@ -139,6 +141,7 @@ pub struct Session {
     has_hosts: bool,
     options: SessionOptions,
     report_commands: bool,
+    report_transfers: bool,
     files: Files,
     control: Control,
     worker: Rc<Worker>,
@@ -191,6 +194,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         has_hosts: start.has_hosts,
         options: start.options,
         report_commands: start.report_commands,
+        report_transfers: start.report_transfers,
         control,
         names: Names::new(Box::new(Rc::clone(&worker))),
         facts: Facts::default(),

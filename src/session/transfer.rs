@@ -156,13 +156,15 @@ impl Session {
         let Some(moving) = self.moving.take() else {
             return Err(Reply::new(Code::LocalError, "There was no transfer."));
         };
-        self.worker.report(Event::Transferred {
-            direction: moving.direction,
-            path: moving.path,
-            bytes: moving.bytes,
-            micros: u64::try_from(moving.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            outcome: moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete),
-        });
+        if self.report_transfers || moving.told.is_some() {
+            self.worker.report(Event::Transferred {
+                direction: moving.direction,
+                path: moving.path,
+                bytes: moving.bytes,
+                micros: u64::try_from(moving.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                outcome: moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete),
+            });
+        }
         match moved {
             Ok(()) => Ok(Reply::new(Code::TransferComplete, "Transfer complete.")),
             Err(cut) => Err(cut.reply()),

@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 
 use super::login::Login;
 use super::{Client, Inheritance, Newborn, Worker};
+use crate::config::LogLevel;
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
@@ -126,6 +127,7 @@ fn start(
         options: login.options().clone(),
         data,
         report_commands: config.log.commands,
+        report_transfers: config.log.level >= LogLevel::Info,
         root: place.root,
         home: place.start,
         descriptors: place.descriptors,
