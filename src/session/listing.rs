@@ -16,6 +16,7 @@ use super::names::Names;
 use super::reading::Reading;
 use super::targets::{self, Target};
 use crate::protocol::path::FtpPath;
+use crate::system::status::{self, Look};
 
 /// How many directories -R may have found and not yet listed.
 const MOST_WAITING: usize = 100_000;
@@ -159,6 +160,8 @@ fn one(
     let parent = path.parent();
     let directory = files.open_directory_path(&parent)?;
     let name = CString::new(path.name().unwrap_or(b".")).map_err(|_| Error::NameNotAllowed)?;
+    // Among many, a name that may not be looked at is shown as unknown; asked for alone, it is refused.
+    status::status_at(directory.as_fd(), &name, Look::default())?;
     let rights = Rights::of(files, (!path.is_root()).then_some(directory.as_fd()))?;
     let place = Place { directory: directory.as_fd(), path: &parent, rights: Some(&rights) };
     lines.entry(files, names, place, (&name, None), [b"", shown], out).map(drop).ok_or(Error::NotFound)

@@ -9,7 +9,8 @@ use std::time::Duration;
 use ftpd::VERBS;
 use ftpd::protocol::command::Command;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect, send, setsockopt, socket,
+    sockopt,
 };
 
 use crate::accounts::PASSWORD;
@@ -105,6 +106,12 @@ impl Client {
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).expect("the server takes what we send");
+    }
+
+    /// Sends bytes of which the last is urgent.
+    pub fn send_urgent(&self, bytes: &[u8]) {
+        let sent = send(self.reader.get_ref().as_raw_fd(), bytes, MsgFlags::MSG_OOB);
+        assert_eq!(sent, Ok(bytes.len()));
     }
 
     /// Reads a reply; fails the test if there is none or it is malformed.

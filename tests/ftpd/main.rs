@@ -43,6 +43,7 @@ modules! {
     addresses
     connection
     every_verb
+    mistakes_of_others
     reinitialize
     limits
     hosts

@@ -7,6 +7,7 @@ use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply, encode_inner};
 use crate::protocol::verb::{self, Outcome};
 use crate::session::Session;
+use crate::session::error::Error;
 use crate::session::facts::Facts;
 use crate::session::listing::{self, Form, Listing, Settings};
 
@@ -83,7 +84,13 @@ fn begin(session: &Session, argument: &[u8], form: Form) -> Result<Listing, Repl
         sort_limit: session.options.sort_limit.get() as usize,
         facts: session.facts,
     };
-    Ok(Listing::begin(&session.files, &session.cwd, argument, form, settings)?)
+    Listing::begin(&session.files, &session.cwd, argument, form, settings).map_err(|error| {
+        match (form, error) {
+            // RFC 3659 7.2.1 wants this code where MLSD is given something that is there, but no directory.
+            (Form::Facts, Error::NotADirectory) => Reply::new(Code::BadArgument, error.to_string()),
+            (Form::Facts | Form::List | Form::Names, _) => error.into(),
+        }
+    })
 }
 
 /// Sends a listing over a data connection, a piece at a time. TYPE changes nothing: it is text for people.
