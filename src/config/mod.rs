@@ -12,6 +12,7 @@ mod hosts;
 mod options;
 mod permissions;
 mod reader;
+mod size;
 mod source;
 mod texts;
 mod value;
@@ -31,6 +32,7 @@ pub use options::{
     SessionOptions, SessionOverrides,
 };
 pub use permissions::{Letter, Permissions};
+pub use size::Size;
 pub use source::{Adjustments, Announce, ConfigSource};
 pub use texts::{Banner, FileName, Message};
 pub use value::Value;

@@ -8,6 +8,7 @@ use super::data::{AddressMap, Network};
 use super::declare::options;
 use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
+use super::size::Size;
 use super::texts::{Banner, FileName, Message};
 use super::values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
@@ -130,6 +131,9 @@ options! {
         directory_message: FileName = ".message";
         /// Directories with more entries than this are listed as they come, not sorted, in memory that does not grow.
         sort_limit: Count<0, 10_000_000> = 10000;
+        /// The most that HASH, XCRC and their like read of a file, since a digest costs the machine time: about a
+        /// second for a gigabyte. `"0"` sets no limit.
+        hash_limit: Size = "64G";
     }
 
     /// Data connections.

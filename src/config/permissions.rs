@@ -33,21 +33,21 @@ letters! {
     Enter = 'e',
     /// list directories and ask for facts of files (LIST, NLST, MLSD, MLST, STAT, SIZE, MDTM)
     List = 'l',
-    /// read files (RETR)
+    /// read files (RETR, HASH and its relatives)
     Read = 'r',
     /// append to files (APPE)
     Append = 'a',
-    /// delete files and directories (DELE, RMD)
+    /// delete files and directories (DELE, RMD, SITE RMDIR)
     Delete = 'd',
     /// rename files and directories (RNFR, RNTO)
     Rename = 'f',
-    /// make directories (MKD)
+    /// make directories (MKD, SITE MKDIR)
     MakeDirectory = 'm',
-    /// write files (STOR, STOU)
+    /// write files (STOR, STOU, SITE COPY, SITE CPTO, SITE SYMLINK)
     Write = 'w',
-    /// change the mode of files (SITE CHMOD)
+    /// change the mode and group of files (SITE CHMOD, SITE CHGRP, SITE UMASK, MFF)
     Mode = 'M',
-    /// change the time of files (MFMT)
+    /// change the time of files (MFMT, MFF, SITE UTIME)
     Time = 'T',
 }
 

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::frontend::Frontend;
 use crate::ipc::messages::{FromFrontend, Leaving, Password, ToFrontend};
+use crate::protocol::introductions;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome, Run, Verb};
 
@@ -29,7 +30,10 @@ pub const VERBS: &[Verb<Frontend>] = &[
     row("SYST", Run::Bare(syst), "SYST: say what system this is", "959 4.1.3"),
     row("FEAT", Run::Bare(feat), "FEAT: list the extensions of this server", "2389 3"),
     row("HELP", Run::OptionalText(help), "HELP [<command>]: explain the commands", "959 4.1.3"),
-    row("OPTS UTF8", Run::OptionalText(opts_utf8), "OPTS UTF8 ON: names are UTF-8", "2640"),
+    row("OPTS UTF8", Run::OptionalText(opts_utf8), "OPTS UTF8 [ON|OFF]: names are UTF-8", "2640"),
+    row("LANG", Run::OptionalText(lang), "LANG [<language>]: that of replies", "2640 4.1"),
+    row("CLNT", Run::Text(clnt), "CLNT <name>: what the client is called", ""),
+    row("CSID", Run::Text(csid), "CSID <facts>: what client and server are", ""),
     row("STAT", Run::Bare(stat), "STAT: say how things are", "959 4.1.3"),
 ];
 
@@ -126,15 +130,27 @@ fn feat(frontend: &mut Frontend) -> Outcome {
         "HOST" => !config.host.is_empty(),
         verb => config.data.offers(verb),
     };
-    Ok(verb::features(frontend.entries, None, offered))
+    Ok(verb::features(frontend.entries, &[], offered))
 }
 
 fn help(frontend: &mut Frontend, topic: &[u8]) -> Outcome {
     Ok(verb::help(frontend.entries, topic))
 }
 
-fn opts_utf8(_: &mut Frontend, _: &[u8]) -> Outcome {
-    Ok(Reply::new(Code::Ok, "Names are always UTF-8."))
+fn opts_utf8(_: &mut Frontend, state: &[u8]) -> Outcome {
+    Ok(introductions::names(state))
+}
+
+fn lang(_: &mut Frontend, language: &[u8]) -> Outcome {
+    Ok(introductions::language(language))
+}
+
+fn clnt(_: &mut Frontend, _: &[u8]) -> Outcome {
+    Ok(introductions::client())
+}
+
+fn csid(_: &mut Frontend, _: &[u8]) -> Outcome {
+    Ok(introductions::server())
 }
 
 fn stat(_: &mut Frontend) -> Outcome {

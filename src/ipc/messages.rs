@@ -177,6 +177,10 @@ values! {
         DirectoryRemoved { path: Vec<u8> },
         ModeChanged { path: Vec<u8>, mode: u32 },
         TimeChanged { path: Vec<u8> },
+        GroupChanged { path: Vec<u8>, gid: u32 },
+        /// A symbolic link was made.
+        Linked { path: Vec<u8>, target: Vec<u8> },
+        Copied { from: Vec<u8>, to: Vec<u8> },
         /// A rule of the configuration forbade it. `why` names the rule.
         Refused { operation: String, path: Vec<u8>, why: String },
     }
@@ -189,6 +193,12 @@ values! {
         In,
         /// LIST, NLST, MLSD.
         Listing,
+        /// HASH and its relatives: nothing is sent but what comes out of the bytes.
+        Digest,
+        /// SITE COPY and CPTO: from file to file.
+        Copy,
+        /// SITE RMDIR: the directory and all that is in it goes away.
+        Removal,
     }
 
     /// How a transfer ended.

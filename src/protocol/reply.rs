@@ -38,6 +38,8 @@ pub enum Code {
     LoggedIn = 230,
     /// A change to the file system was made.
     FileOk = 250,
+    /// The digest of a file, with its name (draft-twine-ftpmd5).
+    FileDigest = 251,
     /// A directory was made, or this is the working directory.
     PathCreated = 257,
     /// A password, or the answer to a prompt.
@@ -99,6 +101,7 @@ impl Code {
         Code::ExtendedPassive,
         Code::LoggedIn,
         Code::FileOk,
+        Code::FileDigest,
         Code::PathCreated,
         Code::NeedPassword,
         Code::NeedMore,

@@ -76,6 +76,23 @@ pub const FILE_REPLIES: &str = "450 451 550 553";
 /// The version in which a row is new that does not say otherwise.
 const FIRST_VERSION: &str = "0.1.0";
 
+// Derived, they would want the state to be copied too.
+impl<S> Clone for Run<S> {
+    fn clone(&self) -> Run<S> {
+        *self
+    }
+}
+
+impl<S> Copy for Run<S> {}
+
+impl<S> Clone for Verb<S> {
+    fn clone(&self) -> Verb<S> {
+        *self
+    }
+}
+
+impl<S> Copy for Verb<S> {}
+
 /// What a row says without its function: for the process that has another one, and for documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -269,16 +286,17 @@ fn listed(title: &str, names: &[&str]) -> Reply {
     Reply::lines(Code::Help, lines)
 }
 
-/// The reply to FEAT. `facts`: those of MLST where they have been chosen (RFC 3659 7.8), else the table's. Verbs that
-/// are not `offered` here are not announced.
-pub fn features(entries: &[Entry], facts: Option<&str>, offered: impl Fn(&str) -> bool) -> Reply {
+/// The reply to FEAT. `chosen`: lines that say what this client has chosen (RFC 3659 7.8), in place of the table's
+/// that begin with the same word. Verbs that are not `offered` here are not announced.
+pub fn features(entries: &[Entry], chosen: &[String], offered: impl Fn(&str) -> bool) -> Reply {
+    let word = |line: &str| line.split(' ').next().map(str::to_string);
     let mut features: Vec<String> = entries
         .iter()
         .filter(|entry| offered(entry.name))
         .filter_map(|entry| entry.feature)
-        .map(|feature| match facts {
-            Some(facts) if feature.starts_with("MLST ") => format!("MLST {facts}"),
-            Some(_) | None => feature.to_string(),
+        .map(|feature| {
+            let chosen = chosen.iter().find(|line| word(line) == word(feature));
+            chosen.cloned().unwrap_or_else(|| feature.to_string())
         })
         .collect();
     features.sort_unstable();

@@ -29,8 +29,12 @@ pub enum Operation {
     MakeDirectory,
     /// Change its mode.
     SetMode,
-    /// Change its time of modification.
-    SetModified,
+    /// Give it to another group.
+    SetGroup,
+    /// Change its times.
+    SetTimes,
+    /// Make a symbolic link of this name.
+    Link,
 }
 
 impl Operation {
@@ -41,12 +45,12 @@ impl Operation {
             Operation::List | Operation::Describe => Letter::List,
             Operation::Read => Letter::Read,
             Operation::Append => Letter::Append,
-            Operation::Store => Letter::Write,
+            Operation::Store | Operation::Link => Letter::Write,
             Operation::RemoveFile | Operation::RemoveDirectory => Letter::Delete,
             Operation::Rename => Letter::Rename,
             Operation::MakeDirectory => Letter::MakeDirectory,
-            Operation::SetMode => Letter::Mode,
-            Operation::SetModified => Letter::Time,
+            Operation::SetMode | Operation::SetGroup => Letter::Mode,
+            Operation::SetTimes => Letter::Time,
         }
     }
 
@@ -62,7 +66,9 @@ impl Operation {
             | Operation::Store
             | Operation::MakeDirectory
             | Operation::SetMode
-            | Operation::SetModified => false,
+            | Operation::SetGroup
+            | Operation::SetTimes
+            | Operation::Link => false,
         }
     }
 }

@@ -52,6 +52,8 @@ pub enum Error {
     /// The file must keep its owner, links or attributes, so it cannot be replaced by a new one, and there is no
     /// directory to keep the new contents in until they are complete.
     NoPlaceToReplace,
+    /// A tree is too deep or has too much in it to be removed at once.
+    TreeTooLarge,
     /// A listing would exceed the limits on depth, directories or matches.
     ListingTooLong,
     /// The system failed in a way that is nobody's doing: the errno.
@@ -74,6 +76,7 @@ impl Error {
             | Error::IntoItself
             | Error::TooManyLinks
             | Error::ReadOnly
+            | Error::TreeTooLarge
             | Error::NoPlaceToReplace => Code::FileUnavailable,
             Error::NameNotAllowed => Code::NameNotAllowed,
             Error::Busy => Code::FileBusy,
@@ -109,6 +112,7 @@ impl fmt::Display for Error {
             Error::NoPlaceToReplace => {
                 "The file cannot be replaced, and there is no room beside it for new contents."
             }
+            Error::TreeTooLarge => "The tree is too deep or too large; what is removed stays removed.",
             Error::ListingTooLong => "The listing is too long; what was sent is not all.",
             Error::Local(errno) => return write!(f, "Local error: {}.", Errno::from_raw(*errno).desc()),
         })

@@ -2,7 +2,10 @@
 //!
 //! openat2(2) with RESOLVE_IN_ROOT keeps `..`, absolute and racing symbolic links inside, chroot or not. What is
 //! not an open goes to the parent directory, opened so, with the last component alone. Each method asks
-//! `authorize` first. Uploads are in `upload`, listings in `listing`.
+//! `authorize` first. Uploads are in `upload`, listings in `listing`; `changes` and `removal` are parts of this door.
+
+mod changes;
+pub mod removal;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -17,6 +20,7 @@ use super::authorize::{Operation, authorize};
 use super::error::Error;
 use crate::config::Permissions;
 use crate::protocol::path::FtpPath;
+use crate::system::quota::{self, Quota};
 use crate::system::status::{self, Kind, Look, Status};
 
 /// How often a lookup is repeated that a rename elsewhere on the machine has disturbed (EAGAIN of openat2).
@@ -110,46 +114,20 @@ impl Files {
         })
     }
 
-    /// Changes the mode of a file or directory (SITE CHMOD). Only the nine permission bits can be set; a
-    /// directory that hands its group down goes on doing so.
-    pub fn set_mode(&self, path: &FtpPath, mode: u32) -> Result<(), Error> {
-        self.authorize(Operation::SetMode, path)?;
-        let object = self.open_object(path)?;
-        let status = status::status_of(object.as_fd())?;
-        let mode = mode & 0o777
-            | match status.kind {
-                Kind::Directory => status.mode & 0o2000,
-                Kind::File => 0,
-                Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {
-                    return Err(Error::NotAFile);
-                }
-            };
-        match status::set_mode_of(object.as_fd(), mode) {
-            Ok(()) => return Ok(()),
-            // Before Linux 6.6, or where a filter does not know the call yet.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let object = match self.resolve(path, OFlag::O_RDONLY | flags, Mode::empty()) {
-            Err(Error::Denied) => self.resolve(path, OFlag::O_WRONLY | flags, Mode::empty())?,
-            other => other?,
-        };
-        Ok(stat::fchmod(object, Mode::from_bits_truncate(mode))?)
-    }
-
-    /// Changes the time of modification, in seconds since 1970 UTC (MFMT).
-    pub fn set_modified(&self, path: &FtpPath, seconds: i64) -> Result<(), Error> {
-        self.authorize(Operation::SetModified, path)?;
-        let object = self.open_object(path)?;
-        Ok(status::set_modified_of(object.as_fd(), seconds)?)
-    }
-
-    /// How many bytes this user could still write below this directory (ALLO). A quota may leave less.
+    /// How many bytes this user could still write below this directory (ALLO, AVBL), his quota considered.
     pub fn free_space(&self, path: &FtpPath) -> Result<u64, Error> {
         self.authorize(Operation::Store, path)?;
-        let system = fstatvfs(self.open_object(path)?)?;
-        Ok(system.blocks_available().saturating_mul(system.fragment_size()))
+        let place = self.open_object(path)?;
+        let system = fstatvfs(&place)?;
+        let free = system.blocks_available().saturating_mul(system.fragment_size());
+        let quota = quota::quota_of(place.as_fd(), unistd::geteuid().as_raw())?;
+        Ok(quota.and_then(|quota| quota.left()).map_or(free, |left| left.min(free)))
+    }
+
+    /// What the user has used and may use of the file system that his root is on (SITE QUOTA); None: no limit is kept.
+    pub fn quota(&self) -> Result<Option<Quota>, Error> {
+        self.authorize(Operation::Describe, &FtpPath::root())?;
+        Ok(quota::quota_of(self.root.as_fd(), unistd::geteuid().as_raw())?.filter(Quota::limits))
     }
 
     pub(super) fn authorize(&self, operation: Operation, object: &FtpPath) -> Result<(), Error> {
@@ -347,34 +325,6 @@ mod tests {
     }
 
     #[test]
-    fn only_permission_bits_can_be_set() {
-        let scratch = Scratch::new();
-        scratch.write("file", "");
-        scratch.link("file", "link");
-        scratch.make_directory("shared");
-        scratch.set_mode("shared", 0o2755);
-        scratch.fifo("fifo");
-        let files = scratch.files(ALL);
-        files.set_mode(&path("link"), 0o7751).unwrap();
-        assert_eq!(scratch.mode("file"), 0o751);
-        files.set_mode(&path("file"), 0).unwrap();
-        files.set_mode(&path("file"), 0o600).unwrap();
-        files.set_mode(&path("shared"), 0o1770).unwrap();
-        assert_eq!(scratch.mode("shared"), 0o2770);
-        assert_eq!(files.set_mode(&path("fifo"), 0o600), Err(Error::NotAFile));
-    }
-
-    #[test]
-    fn the_time_of_modification_can_be_set() {
-        let scratch = Scratch::new();
-        scratch.write("file", "");
-        scratch.link("file", "link");
-        let files = scratch.files(ALL);
-        files.set_modified(&path("link"), 1_000_000_007).unwrap();
-        assert_eq!(files.status(&path("file")).unwrap().modified, 1_000_000_007);
-    }
-
-    #[test]
     fn without_its_letter_nothing_is_done() {
         let scratch = Scratch::new();
         scratch.write("file", "x");
@@ -383,8 +333,6 @@ mod tests {
         assert_eq!(files.open(&file).err(), Some(Error::Forbidden(Operation::Read)));
         assert_eq!(files.remove_file(&file), Err(Error::Forbidden(Operation::RemoveFile)));
         assert_eq!(files.rename(&file, &path("b")), Err(Error::Forbidden(Operation::Rename)));
-        assert_eq!(files.set_mode(&file, 0), Err(Error::Forbidden(Operation::SetMode)));
-        assert_eq!(files.set_modified(&file, 0), Err(Error::Forbidden(Operation::SetModified)));
         assert_eq!(files.make_directory(&path("d")), Err(Error::Forbidden(Operation::MakeDirectory)));
         assert_eq!(files.enter(&path("/")), Err(Error::Forbidden(Operation::Enter)));
         assert_eq!(scratch.names(), ["file"]);

@@ -212,7 +212,7 @@ mod tests {
         let scratch = scratch();
         let files = scratch.files("elradfmwMT");
         for (name, modified) in [("a", 100), ("b", 300), ("c", 200), ("d", 50)] {
-            files.set_modified(&path(&format!("here/{name}")), modified).unwrap();
+            files.set_times(&path(&format!("here/{name}")), None, modified).unwrap();
         }
         assert_eq!(named(&scratch, ""), "a b c d");
         assert_eq!(named(&scratch, "-A"), ".dot .hidden a b c d");

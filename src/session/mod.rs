@@ -6,12 +6,14 @@
 //! *Never*      becomes somebody else, starts a program, sees a password, a key or another session.
 //! *Ends when*  the client leaves, vanishes or is silent for too long, or the worker is gone or says so.
 
+mod arguments;
 pub mod ascii;
 pub mod authorize;
 mod control;
 mod copy;
 mod data;
 mod deflate;
+pub mod digest;
 pub mod error;
 pub mod facts;
 pub mod files;
@@ -22,6 +24,7 @@ pub mod list_options;
 pub mod listing;
 mod locks;
 mod messages;
+mod mode;
 pub mod names;
 mod quarantine;
 mod reading;
@@ -34,12 +37,13 @@ mod transfer;
 pub mod upload;
 mod verbs;
 mod watch;
+mod work;
 mod worker;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{Data, Letter, SessionOptions};
 use crate::exit::Exit;
@@ -51,6 +55,7 @@ use crate::protocol::verb::{self, State, dispatch};
 use crate::system::privileges::Dropped;
 use control::{Control, Line};
 use data::DataPort;
+use digest::Algorithm;
 use facts::Facts;
 use files::Files;
 use messages::Shown;
@@ -158,8 +163,16 @@ pub struct Session {
     deflate_level: u32,
     /// Set by REST for the transfer that follows.
     restart: u64,
+    /// Set by RANG for the digest or download that follows: the first byte and the one behind the last.
+    range: Option<std::ops::Range<u64>>,
+    /// Set by OPTS HASH.
+    algorithm: Algorithm,
     /// Set by RNFR for the RNTO that follows.
     renaming: Option<FtpPath>,
+    /// Set by SITE CPFR for the SITE CPTO that follows.
+    copying: Option<FtpPath>,
+    /// How long the client may be silent.
+    idle: Duration,
     /// The transfer that is going on.
     moving: Option<Moving>,
     /// How many waiting lines have been looked at during this transfer, and wait for its end.
@@ -192,6 +205,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         user: start.user,
         host: start.host,
         has_hosts: start.has_hosts,
+        idle: start.options.idle_timeout.duration(),
         options: start.options,
         report_commands: start.report_commands,
         report_transfers: start.report_transfers,
@@ -207,7 +221,10 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         mode: Mode::Stream,
         deflate_level: deflate::DEFAULT_LEVEL,
         restart: 0,
+        range: None,
+        algorithm: Algorithm::ALL[0],
         renaming: None,
+        copying: None,
         moving: None,
         passed: 0,
         aborting: false,
@@ -273,7 +290,7 @@ impl Session {
 
     /// Waits for the client to say something, as long as the configuration lets him be idle.
     fn await_line(&mut self) -> Result<(), End> {
-        let deadline = Instant::now() + self.options.idle_timeout.duration();
+        let deadline = Instant::now() + self.idle;
         while self.control.waiting(0).is_none() && !self.control.vanished() && !self.worker.is_finishing() {
             let until = self.data.release_ports().map_or(deadline, |moment| moment.min(deadline));
             self.watch(None, Some(until))?;
@@ -296,6 +313,9 @@ impl Session {
         if self.renaming.is_some() && command.verb != "RNFR" {
             // RNTO follows RNFR at once or not at all (RFC 959 4.1.3).
             self.renaming = None;
+        }
+        if self.copying.is_some() && command.verb != "SITE CPFR" {
+            self.copying = None;
         }
         self.report_refusal(&command, &reply);
         if self.report_commands {

@@ -57,7 +57,7 @@ impl From<Error> for Cut {
 }
 
 impl Cut {
-    fn reply(&self) -> Reply {
+    pub(super) fn reply(&self) -> Reply {
         match self {
             Cut::Interrupted(Interrupted::Aborted) => Reply::new(Code::TransferAborted, "Transfer aborted."),
             Cut::Interrupted(Interrupted::Ending(_)) => {
@@ -86,7 +86,7 @@ impl Cut {
         }
     }
 
-    fn ending(&self) -> Ending {
+    pub(super) fn ending(&self) -> Ending {
         match self {
             Cut::Interrupted(Interrupted::Aborted) => Ending::Aborted,
             Cut::Interrupted(Interrupted::Ending(_))
@@ -174,12 +174,12 @@ impl Session {
     fn is_sending(&self) -> bool {
         self.moving.as_ref().is_some_and(|moving| match moving.direction {
             Direction::Out | Direction::Listing => true,
-            Direction::In => false,
+            Direction::In | Direction::Digest | Direction::Copy | Direction::Removal => false,
         })
     }
 
     /// If the session ends, it has to be remembered until the command is done.
-    fn note_end(&mut self, cut: &Cut) {
+    pub(super) fn note_end(&mut self, cut: &Cut) {
         if let Cut::Interrupted(Interrupted::Ending(end)) = cut {
             self.ending = Some(*end);
         }
@@ -194,6 +194,9 @@ impl Session {
             Direction::Out => "Sending",
             Direction::In => "Receiving",
             Direction::Listing => "Listing",
+            Direction::Digest => "Reading",
+            Direction::Copy => "Copying to",
+            Direction::Removal => "Removing",
         };
         let path = String::from_utf8_lossy(&moving.path);
         Some(format!(

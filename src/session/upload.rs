@@ -5,6 +5,8 @@
 //! place. Where that would be noticed (another owner, more links, attributes) or cannot be, they are copied into
 //! the old file at the end. REST and APPE write in place, behind a lock.
 
+mod whole;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{self, OFlag};
@@ -51,8 +53,8 @@ enum Way {
     Fresh,
     /// The file is written where it is; `cut`: it ends where the upload ends.
     InPlace { cut: bool },
-    /// The temporary file takes the place of `old`.
-    Replace { old: OwnedFd, temporary: Temporary, mode: Mode },
+    /// The temporary file takes the place of `old`, if there is one.
+    Replace { old: Option<OwnedFd>, temporary: Temporary, mode: Mode },
     /// The contents of the temporary file are copied into `old`.
     Copy { old: OwnedFd },
 }
@@ -122,8 +124,11 @@ impl Upload {
                 match temporary.publish(file, self.directory.as_fd(), &self.name) {
                     Ok(()) => Ok(()),
                     Err(error @ (Error::NoSpace | Error::QuotaExceeded | Error::Local(_))) => Err(error),
-                    // The name cannot be replaced after all (it is a mount point, say): its contents can.
-                    Err(_) => copy_into(copy, old),
+                    Err(error) => match old {
+                        // The name cannot be replaced after all (it is a mount point, say): its contents can.
+                        Some(old) => copy_into(copy, old),
+                        None => Err(error),
+                    },
                 }
             }
             Way::Copy { old } => copy_into(file, old),
@@ -189,7 +194,7 @@ impl Upload {
         if alone && let Ok((file, temporary)) = Temporary::beside(files, directory.as_fd()) {
             if takes_owner(file.as_fd(), status) {
                 let mode = Mode::from_bits_truncate(status.mode & 0o777);
-                let way = Way::Replace { old, temporary, mode };
+                let way = Way::Replace { old: Some(old), temporary, mode };
                 return Ok(Upload { file: Some(file), path: path.clone(), directory, name, way });
             }
             temporary.remove(directory.as_fd());

@@ -143,7 +143,7 @@ impl Session {
     }
 
     /// Small files are over before anybody could want to know that they began.
-    fn tell_progress(&mut self) {
+    pub(super) fn tell_progress(&mut self) {
         let Some(moving) = &mut self.moving else { return };
         let event = match moving.told {
             None => Event::TransferBegan { direction: moving.direction, path: moving.path.clone() },

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod capabilities;
+pub mod clone;
 pub mod data_socket;
 pub mod directory;
 pub mod empty_root;
@@ -13,6 +14,7 @@ pub mod packet;
 pub mod poll;
 pub mod privileges;
 pub mod process;
+pub mod quota;
 pub mod random;
 pub mod seccomp;
 pub mod signals;

@@ -93,6 +93,9 @@ fn session(access: Access) -> Table {
     table.allow_if(libc::SYS_mprotect, only(Condition::without(2, libc::PROT_EXEC)), refused);
     table.allow_if(libc::SYS_prctl, only(Condition::one_of(0, HARMLESS_PRCTLS)), refused);
     table.allow_if(libc::SYS_ioctl, only(Condition::one_of(1, SESSION_IOCTLS)), refused);
+    // Nothing but the question how much a user may still write.
+    let asks = only(Condition::one_of(1, &[super::quota::ASK_FOR_USER]));
+    table.allow_if(libc::SYS_quotactl_fd, asks, refused);
     for &(call, mode) in CHMOD {
         table.allow_if(call, only(Condition::without(mode, libc::S_ISUID as i32)), refused);
     }

@@ -126,13 +126,14 @@ pub fn set_mode_of(descriptor: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Changes the time of modification of what a descriptor stands for, one opened with O_PATH too (Linux 5.8).
-/// The time of the last access stays.
-pub fn set_modified_of(descriptor: BorrowedFd<'_>, seconds: i64) -> io::Result<()> {
-    let times = [
-        libc::timespec { tv_sec: 0, tv_nsec: libc::UTIME_OMIT },
-        libc::timespec { tv_sec: seconds, tv_nsec: 0 },
-    ];
+/// Changes the time of modification of what a descriptor stands for, one opened with O_PATH too (Linux 5.8), and the
+/// time of the last access if there is one to set.
+pub fn set_times_of(descriptor: BorrowedFd<'_>, accessed: Option<i64>, modified: i64) -> io::Result<()> {
+    let accessed = match accessed {
+        Some(seconds) => libc::timespec { tv_sec: seconds, tv_nsec: 0 },
+        None => libc::timespec { tv_sec: 0, tv_nsec: libc::UTIME_OMIT },
+    };
+    let times = [accessed, libc::timespec { tv_sec: modified, tv_nsec: 0 }];
     // SAFETY: the descriptor is open, the empty name ends with a zero byte, and there are two times.
     let result =
         unsafe { libc::utimensat(descriptor.as_raw_fd(), c"".as_ptr(), times.as_ptr(), libc::AT_EMPTY_PATH) };

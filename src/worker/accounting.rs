@@ -39,6 +39,13 @@ pub fn record(event: &Event, totals: &mut Totals, commands: bool) {
             log::info(format_args!("changed the mode of {} to {mode:04o}", quoted(path)));
         }
         Event::TimeChanged { path } => log::info(format_args!("changed the time of {}", quoted(path))),
+        Event::GroupChanged { path, gid } => {
+            log::info(format_args!("changed the group of {} to {gid}", quoted(path)));
+        }
+        Event::Linked { path, target } => {
+            log::info(format_args!("made link {} to {}", quoted(path), quoted(target)));
+        }
+        Event::Copied { from, to } => log::info(format_args!("copied {} to {}", quoted(from), quoted(to))),
         Event::Refused { operation, path, why } => {
             let operation = quoted(operation.as_bytes());
             log::notice(format_args!("refused {operation} {}: {}", quoted(path), quoted(why.as_bytes())));
@@ -57,7 +64,7 @@ impl Totals {
                 self.files += 1;
                 self.received += bytes;
             }
-            Direction::Listing => {}
+            Direction::Listing | Direction::Digest | Direction::Copy | Direction::Removal => {}
         }
     }
 }
@@ -73,6 +80,9 @@ fn name_of(direction: Direction) -> &'static str {
         Direction::Out => "RETR",
         Direction::In => "STOR",
         Direction::Listing => "LIST",
+        Direction::Digest => "HASH",
+        Direction::Copy => "COPY",
+        Direction::Removal => "RMDIR",
     }
 }
 

@@ -57,6 +57,9 @@ modules! {
     clients
     clients_for_people
     clients_that_mirror
+    hashes
+    facts
+    site
 }
 
 /// What is tested also where no world can be made.

@@ -133,6 +133,14 @@ impl World {
         mount_tmpfs(path.as_ref(), &options).expect("small file system");
     }
 
+    /// The same, with a quota for the user and not for the rest. False: this kernel cannot (before Linux 6.6).
+    pub fn mount_with_quota(&self, path: impl AsRef<Path>, user: &str, bytes: u64) -> bool {
+        let account = self.account(user);
+        let options =
+            format!("usrquota_block_hardlimit={bytes},mode=755,uid={},gid={}", account.uid, account.gid);
+        mount_tmpfs(path.as_ref(), &options).is_ok()
+    }
+
     /// Gives this world a /dev of its own, with the devices that every program expects.
     pub fn own_devices(&self) {
         const NONE: Option<&str> = None;

@@ -54,14 +54,6 @@ pub fn site_help(_session: &mut Session, topic: &[u8]) -> Outcome {
     }
 }
 
-/// OPTS UTF8: names are bytes here, which is what clients want that say so.
-pub fn opts_utf8(_session: &mut Session, state: &[u8]) -> Outcome {
-    match state.trim_ascii().to_ascii_uppercase().as_slice() {
-        b"" | b"ON" => Ok(Reply::new(Code::Ok, "Names are UTF-8.")),
-        _ => Ok(Reply::new(Code::BadArgument, "Names are always UTF-8.")),
-    }
-}
-
 /// TYPE: A with its only useful form, I, and L 8 (RFC 959 3.1.1, RFC 1123 4.1.2.1).
 pub fn representation(session: &mut Session, kind: &[u8]) -> Outcome {
     let kind = kind.trim_ascii().to_ascii_uppercase();

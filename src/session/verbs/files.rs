@@ -57,25 +57,3 @@ fn stamp(seconds: i64) -> String {
     format::stamp(&mut stamp, seconds);
     String::from_utf8_lossy(&stamp).into_owned()
 }
-
-/// MFMT <time> <path>: set the time of the last change.
-pub fn mfmt(session: &mut Session, time: &str, path: &FtpPath) -> Outcome {
-    let Some(seconds) = format::parse_stamp(time.as_bytes()) else {
-        return Ok(Reply::new(Code::BadArgument, "A time is YYYYMMDDHHMMSS, in UTC."));
-    };
-    session.files.set_modified(path, seconds)?;
-    session.worker.report(Event::TimeChanged { path: path.as_bytes().to_vec() });
-    let told = [format!("Modify={}; ", stamp(seconds)).as_bytes(), path.as_bytes()].concat();
-    Ok(Reply::new(Code::FileStatus, told))
-}
-
-/// SITE CHMOD <mode> <path>: change the permissions of a file.
-pub fn chmod(session: &mut Session, mode: &str, path: &FtpPath) -> Outcome {
-    let digits = (3..=4).contains(&mode.len()) && mode.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-    let Some(mode) = u32::from_str_radix(mode, 8).ok().filter(|_| digits) else {
-        return Ok(Reply::new(Code::BadArgument, "A mode is three or four octal digits."));
-    };
-    session.files.set_mode(path, mode)?;
-    session.worker.report(Event::ModeChanged { path: path.as_bytes().to_vec(), mode });
-    Ok(Reply::new(Code::Ok, "Mode changed."))
-}

@@ -75,7 +75,8 @@ pub fn feat(session: &mut Session) -> Outcome {
         "HOST" => session.has_hosts,
         verb => session.data.options.offers(verb),
     };
-    Ok(verb::features(ENTRIES, Some(&session.facts.feature()), offered))
+    let chosen = [format!("MLST {}", session.facts.feature()), session.algorithm.feature()];
+    Ok(verb::features(ENTRIES, &chosen, offered))
 }
 
 fn begin(session: &Session, argument: &[u8], form: Form) -> Result<Listing, Reply> {

@@ -1,17 +1,27 @@
 //! The verbs of a session: the table, and a file for each subject. A further verb is a row and a function.
 
 mod connection;
+mod copies;
 mod data;
 mod directories;
+mod extensions;
+mod facts;
 mod files;
+mod hashes;
 mod listings;
+mod preparations;
+mod site;
 mod transfers;
 
 use super::Session;
 use crate::protocol::verb::{Entry, Run, Verb};
 
-/// Every verb, by subject; within a subject in the order of the RFCs.
-pub const VERBS: &[Verb<Session>] = &[
+/// Every verb.
+pub const VERBS: &[Verb<Session>] =
+    &joined::<{ OF_RFCS.len() + extensions::VERBS.len() }>(OF_RFCS, extensions::VERBS);
+
+/// Those of the RFCs, by subject; within a subject in the order of the RFCs.
+const OF_RFCS: &[Verb<Session>] = &[
     // Who and how.
     Verb::new("HOST", Run::Text(connection::host), "7151 3", "HOST <name>: choose a virtual host")
         .replies("220 502 503 504")
@@ -62,10 +72,19 @@ pub const VERBS: &[Verb<Session>] = &[
     Verb::new("FEAT", Run::Bare(listings::feat), "2389 3", "FEAT: what goes beyond RFC 959")
         .replies("211")
         .for_anybody(),
-    Verb::new("OPTS UTF8", Run::OptionalText(connection::opts_utf8), "2640", "OPTS UTF8 ON: names are UTF-8")
-        .replies("200")
+    Verb::new("LANG", Run::OptionalText(preparations::lang), "2640 4", "LANG [<language>]: that of replies")
+        .replies("200 504")
         .for_anybody()
-        .announced("UTF8"),
+        .announced("LANG EN*"),
+    Verb::new(
+        "OPTS UTF8",
+        Run::OptionalText(preparations::opts_utf8),
+        "2640",
+        "OPTS UTF8 [ON|OFF]: names are UTF-8",
+    )
+    .replies("200")
+    .for_anybody()
+    .announced("UTF8"),
     Verb::new(
         "OPTS MLST",
         Run::OptionalText(listings::opts_mlst),
@@ -166,7 +185,7 @@ pub const VERBS: &[Verb<Session>] = &[
         .replies("150 226 425 426 504 554")
         .needs('r'),
     Verb::new("STOR", Run::Path(transfers::stor), "959 4.1.3", "STOR <path>: take this file")
-        .replies("150 226 425 426 452 504 552 554")
+        .replies("150 226 425 426 452 503 504 552 554")
         .needs('w'),
     Verb::new(
         "STOU",
@@ -174,10 +193,10 @@ pub const VERBS: &[Verb<Session>] = &[
         "959 4.1.3",
         "STOU [<name>]: take this file, under a new name",
     )
-    .replies("150 226 425 426 452 552")
+    .replies("150 226 425 426 452 503 552")
     .needs('w'),
     Verb::new("APPE", Run::Path(transfers::appe), "959 4.1.3", "APPE <path>: take what belongs at the end")
-        .replies("150 226 425 426 452 552")
+        .replies("150 226 425 426 452 503 552")
         .needs('a'),
     Verb::new("REST", Run::Text(transfers::rest), "3659 5", "REST <offset>: where the next transfer begins")
         .replies("350 504")
@@ -192,13 +211,28 @@ pub const VERBS: &[Verb<Session>] = &[
         .announced("MDTM"),
     Verb::new(
         "MFMT",
-        Run::WordAndPath(files::mfmt),
+        Run::WordAndPath(facts::mfmt),
         "draft-somers-ftp-mfxx 3",
         "MFMT <time> <path>: set that time",
     )
     .replies("213")
     .needs('T')
     .announced("MFMT"),
+    Verb::new(
+        "MFF",
+        Run::WordAndPath(facts::mff),
+        "draft-somers-ftp-mfxx 5",
+        "MFF <fact=value;...> <path>: set facts",
+    )
+    .replies("213 450 451 504 550 552 553")
+    .announced("MFF Modify;UNIX.group;UNIX.mode;"),
+    Verb::new(
+        "MFCT",
+        Run::Text(facts::mfct),
+        "draft-somers-ftp-mfxx 4",
+        "MFCT <time> <path>: not implemented",
+    )
+    .replies("502"),
     Verb::new("DELE", Run::Path(files::dele), "959 4.1.3", "DELE <path>: remove a file")
         .replies("250")
         .needs('d'),
@@ -208,15 +242,21 @@ pub const VERBS: &[Verb<Session>] = &[
     Verb::new("RNTO", Run::Path(files::rnto), "959 4.1.3", "RNTO <path>: to that")
         .replies("250 452 503 552")
         .needs('f'),
-    Verb::new(
-        "SITE CHMOD",
-        Run::WordAndPath(files::chmod),
-        "959 4.1.3",
-        "SITE CHMOD <mode> <path>: set the permissions",
-    )
-    .replies("200")
-    .needs('M'),
 ];
+
+/// Two tables as one.
+const fn joined<const COUNT: usize>(
+    first: &[Verb<Session>],
+    second: &[Verb<Session>],
+) -> [Verb<Session>; COUNT] {
+    let mut all = [first[0]; COUNT];
+    let mut index = 1;
+    while index < COUNT {
+        all[index] = if index < first.len() { first[index] } else { second[index - first.len()] };
+        index += 1;
+    }
+    all
+}
 
 /// What FEAT says of MLST before a client has chosen its facts; a test compares it with theirs.
 const MLST_FEATURE: &str =

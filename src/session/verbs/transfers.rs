@@ -15,14 +15,25 @@ const UNIQUE_NAME: &[u8] = b"upload";
 
 /// RETR <path>: send a file to the client.
 pub fn retr(session: &mut Session, path: &FtpPath) -> Outcome {
-    let from = restart(session)?;
+    let mut from = restart(session)?;
+    let range = session.range.take();
     let opened = session.files.open(path)?;
+    let mut end = opened.size;
+    if let Some(range) = range {
+        if session.representation == Representation::Ascii {
+            return Ok(Reply::new(Code::NotImplementedForArgument, "Use TYPE I for RANG."));
+        }
+        if range.start >= opened.size {
+            return Err(Error::BeyondEnd.into());
+        }
+        (from, end) = (range.start, range.end.min(opened.size));
+    }
     if from > opened.size {
         return Err(Error::BeyondEnd.into());
     }
-    let announcement = format!("Sending {path} ({} bytes).", opened.size);
+    let announcement = format!("Sending {path} ({} bytes).", end - from);
     let data = session.begin_transfer(Direction::Out, path, announcement)?;
-    let sent = session.send_file(&data, opened.file.as_fd(), from, opened.size);
+    let sent = session.send_file(&data, opened.file.as_fd(), from, end);
     session.end_transfer(data, sent)
 }
 
@@ -63,6 +74,7 @@ pub fn rest(session: &mut Session, offset: &[u8]) -> Outcome {
         return Ok(no_restart());
     }
     session.restart = offset;
+    session.range = None;
     Ok(Reply::new(Code::NeedMore, format!("The transfer will begin at {offset}.")))
 }
 
@@ -80,6 +92,12 @@ fn no_restart() -> Reply {
 }
 
 fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
+    if session.range.take().is_some() {
+        return Ok(Reply::new(
+            Code::BadSequence,
+            "RANG is for RETR and HASH; an upload begins where REST says.",
+        ));
+    }
     let upload = session.files.upload(path, start)?;
     let path = upload.path().clone();
     let announcement = match start {
