@@ -26,7 +26,7 @@ pub fn client() -> Reply {
     Reply::new(Code::Ok, "Noted.")
 }
 
-/// CSID <facts>: the server's own (draft-peterson-streamlined-ftp-command-extensions 6). Its version is its own affair.
+/// CSID <facts>: the server's own (draft-peterson-streamlined-ftp-command-extensions). Its version is its own affair.
 pub fn server() -> Reply {
     Reply::new(Code::Ok, "Name=ftpd; CaseSensitive=1; DirSep=/;")
 }

@@ -52,6 +52,8 @@ pub enum Error {
     /// The file must keep its owner, links or attributes, so it cannot be replaced by a new one, and there is no
     /// directory to keep the new contents in until they are complete.
     NoPlaceToReplace,
+    /// More than the configuration lets be read for a digest.
+    TooMuchToHash,
     /// A tree is too deep or has too much in it to be removed at once.
     TreeTooLarge,
     /// A listing would exceed the limits on depth, directories or matches.
@@ -76,6 +78,7 @@ impl Error {
             | Error::IntoItself
             | Error::TooManyLinks
             | Error::ReadOnly
+            | Error::TooMuchToHash
             | Error::TreeTooLarge
             | Error::NoPlaceToReplace => Code::FileUnavailable,
             Error::NameNotAllowed => Code::NameNotAllowed,
@@ -112,6 +115,7 @@ impl fmt::Display for Error {
             Error::NoPlaceToReplace => {
                 "The file cannot be replaced, and there is no room beside it for new contents."
             }
+            Error::TooMuchToHash => "This is more than is read for a digest here.",
             Error::TreeTooLarge => "The tree is too deep or too large; what is removed stays removed.",
             Error::ListingTooLong => "The listing is too long; what was sent is not all.",
             Error::Local(errno) => return write!(f, "Local error: {}.", Errno::from_raw(*errno).desc()),

@@ -166,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn a_session_asks_for_its_quota_and_sets_none() {
+        let asked = confined(
+            |filters| filters.confine_session(Access::Write).unwrap(),
+            || {
+                let ask = c_long::from(super::super::quota::ASK_FOR_USER);
+                let set = ask + 0x100;
+                [ask, set, ask + 1].map(|command| error_of(libc::SYS_quotactl_fd, [-1, command, 0]))
+            },
+        );
+        assert_eq!(asked, [Errno::EBADF, Errno::EPERM, Errno::EPERM]);
+    }
+
+    #[test]
     fn a_session_has_files_and_tcp_and_no_other_sockets() {
         let (file, tcp, udp, unix) = confined(
             |filters| filters.confine_session(Access::Write).unwrap(),

@@ -15,6 +15,7 @@ tests! {
     rang_is_refused_where_it_makes_no_sense
     the_older_verbs_answer_as_clients_expect
     the_older_verbs_take_a_range_and_quotes
+    files_without_a_size_are_read_to_their_end
     nothing_is_hashed_that_may_not_be_read
     a_limit_keeps_large_files_from_being_hashed
     abor_ends_a_long_hash
@@ -163,6 +164,14 @@ fn the_older_verbs_take_a_range_and_quotes() {
     client.command("XMD5 \"digits\" 5", 501);
     client.command("XMD5 \"digits", 501);
     client.command("XMD5 \"digits\" 10 12", 554);
+}
+
+fn files_without_a_size_are_read_to_their_end() {
+    let (world, _server, mut client) = alice("session.root-dir = \"real\"");
+    let output = world.command("sha256sum").arg("/proc/filesystems").output().expect("sha256sum");
+    let expected = String::from_utf8(output.stdout).expect("text");
+    let reply = client.command("HASH /proc/filesystems", 213);
+    assert!(reply.text().contains(&expected[..64]), "{reply}");
 }
 
 fn nothing_is_hashed_that_may_not_be_read() {

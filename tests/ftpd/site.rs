@@ -24,6 +24,7 @@ tests! {
     tells_the_time
     tells_that_there_is_no_quota
     tells_a_quota_and_what_it_leaves
+    tells_the_log_what_was_done
     help_names_every_member
     announces_what_there_is
 }
@@ -275,6 +276,23 @@ fn tells_a_quota_and_what_it_leaves() {
     assert!((500_000..800_000).contains(&free), "{free}");
     client.command("ALLO 900000", 552);
     client.command("ALLO 400000", 202);
+}
+
+fn tells_the_log_what_was_done() {
+    let (world, server, mut client) = alice("");
+    world.give("alice", "file", "content");
+    for (line, expected) in [
+        ("SITE COPY file copy", "copied \"/file\" to \"/copy\""),
+        ("SITE SYMLINK file link", "made link \"/link\" to \"/file\""),
+        ("SITE CHGRP staff file", "changed the group of \"/file\" to 3001"),
+        ("SITE MKDIR a/b", "made directory \"/a/b\""),
+        ("SITE RMDIR a", "removed directory \"/a/b\""),
+        ("HASH file", "HASH \"/file\" completed=1 bytes=7"),
+    ] {
+        client.send(line);
+        assert!(client.read_reply().code < 300, "{line}");
+        server.wait_for_log(expected);
+    }
 }
 
 fn help_names_every_member() {

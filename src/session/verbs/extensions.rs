@@ -100,7 +100,7 @@ pub const VERBS: &[Verb<Session>] = &[
     Verb::new(
         "MD5",
         Run::Text(hashes::md5),
-        "draft-twine-ftpmd5 2",
+        "draft-twine-ftpmd5",
         "MD5 <path>: the MD5 digest, with the name",
     )
     .replies("226 251 426")

@@ -82,7 +82,7 @@ pub fn mfmt(session: &mut Session, time: &str, path: &FtpPath) -> Outcome {
     Ok(Reply::new(Code::FileStatus, [&told[..], b"; ", path.as_bytes()].concat()))
 }
 
-/// MFCT <time> <path>: no file system of Unix lets anybody set when a file was made (section 4 allows 502).
+/// MFCT <time> <path>: no file system of Unix lets anybody set when a file was made, so there is no such command (502).
 pub fn mfct(_session: &mut Session, _argument: &[u8]) -> Outcome {
     Ok(Reply::new(Code::NotImplemented, "The time of creation cannot be set here."))
 }

@@ -141,29 +141,35 @@ fn digest_of(
     let range = match range {
         Some(range) if range.start >= opened.size => return Err(Error::BeyondEnd.into()),
         Some(range) => range.start..range.end.min(opened.size),
+        // Files of /proc and the like say that they are empty: they end where they end.
+        None if opened.size == 0 => 0..u64::MAX,
         None => 0..opened.size,
     };
-    if session.options.hash_limit.is_exceeded_by(range.end - range.start) {
-        return Err(Reply::new(Code::FileUnavailable, "This is more than is read for a digest here."));
+    if opened.size > 0 && session.options.hash_limit.is_exceeded_by(range.end - range.start) {
+        return Err(Error::TooMuchToHash.into());
     }
     session.begin_work(Direction::Digest, path);
-    let done = read_into(session, opened.file.as_fd(), range.clone(), Digest::new(algorithm));
-    Ok((session.end_work(done)?, range))
+    let mut digest = Digest::new(algorithm);
+    let done = read_into(session, opened.file.as_fd(), &range, &mut digest);
+    let end = session.end_work(done)?;
+    Ok((digest.finish(), range.start..end))
 }
 
+/// Reads these bytes, and says where they ended.
 fn read_into(
     session: &mut Session,
     file: BorrowedFd<'_>,
-    range: Range<u64>,
-    mut digest: Digest,
-) -> Result<String, Cut> {
+    range: &Range<u64>,
+    digest: &mut Digest,
+) -> Result<u64, Cut> {
     session.obey_out_of_turn(true)?;
-    let mut buffer = vec![0; PIECE.min((range.end - range.start) as usize)];
+    let mut buffer = vec![0; PIECE.min(usize::try_from(range.end - range.start).unwrap_or(PIECE))];
     let mut at = range.start;
     let mut unwatched = 0;
     while at < range.end {
-        let want = (range.end - at).min(PIECE as u64) as usize;
+        let want = usize::try_from(range.end - at).map_or(buffer.len(), |left| left.min(buffer.len()));
         let read = match pread(file, &mut buffer[..want], i64::try_from(at).map_err(|_| Error::TooLarge)?) {
+            Ok(0) if range.end == u64::MAX => break,
             Ok(0) => return Err(Cut::Shrunk),
             Ok(read) => read,
             Err(Errno::EINTR) => continue,
@@ -173,10 +179,13 @@ fn read_into(
         at += read as u64;
         unwatched += read as u64;
         session.moved(read as u64);
+        if session.options.hash_limit.is_exceeded_by(at - range.start) {
+            return Err(Error::TooMuchToHash.into());
+        }
         if unwatched >= UNWATCHED {
             session.look_up_from_work()?;
             unwatched = 0;
         }
     }
-    Ok(digest.finish())
+    Ok(at)
 }
