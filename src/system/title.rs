@@ -7,6 +7,8 @@ const KEPT: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 static AREA: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
+/// How much of the memory holds the last title: at first, all of it may hold something.
+static SHOWN: AtomicUsize = AtomicUsize::new(0);
 
 /// Remembers where the kernel looks for the command line. Must run before the first title is set and after the
 /// environment was read for the last time: it is emptied but for `KEPT`, since titles may run into its memory.
@@ -37,6 +39,7 @@ pub fn claim() {
     }
     AREA.store(start as *mut u8, Ordering::Relaxed);
     LENGTH.store(end - start, Ordering::Relaxed);
+    SHOWN.store(end - start, Ordering::Relaxed);
 }
 
 /// Shows this title. Cut where there is no room; without `claim` nothing happens.
@@ -47,10 +50,13 @@ pub fn set(title: &str) {
         return;
     }
     let shown = &title.as_bytes()[..title.len().min(length - 1)];
+    let before = SHOWN.swap(shown.len(), Ordering::Relaxed);
     // SAFETY: the kernel put the command line and environment of this process there: `length` writable bytes that
     // live as long as the process. Rust's own copies of the arguments point into it and are not used after `claim`.
     unsafe {
-        std::ptr::write_bytes(area, 0, length);
         std::ptr::copy_nonoverlapping(shown.as_ptr(), area, shown.len());
+        // What the last title left behind, and no more: a page that is not touched need not be copied.
+        let rest = before.saturating_sub(shown.len());
+        std::ptr::write_bytes(area.add(shown.len()), 0, rest);
     }
 }

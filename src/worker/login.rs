@@ -152,6 +152,7 @@ impl Login {
         // The transaction knows that this is not the process that began it.
         self.pam = None;
         memory::wipe_freed(false);
+        memory::give_back_freed();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::ipc::messages::{FromSession, Leaving, Password, ToFrontend, ToSession, ToSupervisor, ToWorker};
 use crate::log::{self, quoted};
 use crate::system::poll::{PollFlags, wait};
-use crate::system::socket;
+use crate::system::{memory, socket};
 
 /// The frontend ends a login that takes too long; the worker does so this much later, should the frontend not.
 const LOGIN_OVERTIME: Duration = Duration::from_secs(2);
@@ -179,6 +179,8 @@ impl Worker<'_> {
             self.not_logged_in();
             return fail(user, &refused.log, refused.texts);
         }
+        // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
+        memory::give_back_freed();
         match self.begin_session(client, dialogue, &mut login) {
             Ok(session) => Progress::LoggedIn(Box::new(login), session),
             Err((why, texts)) => {
