@@ -1,6 +1,7 @@
 //! What the fuzzer of fuzz/ feeds with any bytes, one function for each kind of input that comes from outside. Each
 //! fails an assertion when a promise is broken. tests/corpus.rs feeds them what fuzzers have found interesting.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::config::Config;
@@ -9,9 +10,11 @@ use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToS
 use crate::protocol::address::{self, Protocol};
 use crate::protocol::command::Command;
 use crate::protocol::line::LineBuffer;
+use crate::protocol::message;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::session::ascii::{FromWire, to_wire};
+use crate::session::deflate::{Deflater, Inflater};
 use crate::session::facts::Facts;
 use crate::session::list_options::Options;
 use crate::session::{format, glob};
@@ -30,6 +33,8 @@ pub const TARGETS: &[Target] = &[
     ("replies", replies),
     ("messages", messages),
     ("configuration", configuration),
+    ("streams", streams),
+    ("texts", texts),
 ];
 
 /// The first byte says how the others are cut into pieces.
@@ -185,4 +190,45 @@ pub fn configuration(input: &[u8]) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(config) => assert_eq!(Config::parse(path, &config.to_toml()), Ok(config)),
     }
+}
+
+/// A stream of MODE Z means the same in pieces of any size, and what was put into one comes out of it.
+pub fn streams(input: &[u8]) {
+    fn inflated(wire: &[u8], piece: usize, room: usize) -> Option<(Vec<u8>, bool)> {
+        let mut inflater = Inflater::new();
+        let (mut plain, mut room) = (Vec::new(), vec![0; room]);
+        for mut piece in wire.chunks(piece) {
+            loop {
+                let length = inflater.take(&mut piece, &mut room).ok()?;
+                plain.extend_from_slice(&room[..length]);
+                if plain.len() > 1 << 20 {
+                    return None;
+                }
+                if piece.is_empty() && length < room.len() {
+                    break;
+                }
+            }
+        }
+        Some((plain, inflater.is_complete()))
+    }
+    let (piece, bytes) = cut(input);
+    let (whole, pieces) = (inflated(bytes, usize::MAX, 1 << 16), inflated(bytes, piece, 100 + piece));
+    assert_eq!(whole, pieces);
+
+    let mut wire = Vec::new();
+    let mut deflater = Deflater::new(piece as u32 % 10);
+    let put = bytes.chunks(piece).try_for_each(|part| deflater.put(part, &mut wire));
+    assert_eq!(put.and_then(|()| deflater.end(&mut wire)), Ok(()));
+    assert_eq!(inflated(&wire, piece, 100), Some((bytes.to_vec(), true)));
+}
+
+/// Whatever stands in a message, its lines are bounded and hold nothing that moves a terminal.
+pub fn texts(input: &[u8]) {
+    let session = message::SessionFacts { user: "%u", home: b"/", directory: input };
+    let (client, local) = (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into());
+    let facts = message::Facts { session: Some(session), client, host: None, local, now: 0 };
+    let lines = message::expand(input, &facts);
+    assert!(lines.iter().map(Vec::len).sum::<usize>() <= message::MAX_LENGTH + input.len() + 64);
+    assert!(!lines.iter().flatten().any(|byte| byte.is_ascii_control() && *byte != b'\t'));
+    _ = message::objection(&String::from_utf8_lossy(input), true);
 }

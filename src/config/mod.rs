@@ -138,6 +138,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(text: &str) -> Config {
         Config::parse(Path::new("f"), text).unwrap_or_else(|error| panic!("{error}"))
@@ -195,5 +196,23 @@ mod tests {
             "f:2: [log] level: \"loud\" is none of \"error\", \"warning\", \"notice\", \"info\", \"debug\"\n\
              f:3: [log] commands: wants true or false, not the number 1"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_of_any_option_is_refused_or_reads_back(
+            section in 0..SECTIONS.len(), option: prop::sample::Index, value in "([0-9]{1,6}|\"[ -~]{0,12}\"|true|\\[\\]|[ -~]{0,12})"
+        ) {
+            let section = &SECTIONS[section];
+            let key = section.options[option.index(section.options.len())].key;
+            if let Ok(config) = Config::parse(Path::new("f"), &format!("[{}]\n{key} = {value}\n", section.name)) {
+                prop_assert_eq!(Config::parse(Path::new("f"), &config.to_toml()), Ok(config));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_stumble(text: String) {
+            let _ = Config::parse(Path::new("f"), &text);
+        }
     }
 }

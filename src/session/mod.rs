@@ -12,7 +12,7 @@ pub mod authorize;
 mod control;
 mod copy;
 mod data;
-mod deflate;
+pub mod deflate;
 pub mod digest;
 pub mod error;
 pub mod facts;

@@ -53,6 +53,9 @@ impl fmt::Display for Reply {
 pub struct Client {
     reader: BufReader<TcpStream>,
     last: String,
+    /// Whether `last` waits for its final reply; `None` since several commands were under way at once, so that nobody
+    /// knows which reply is whose.
+    awaiting: Option<bool>,
 }
 
 impl Client {
@@ -74,7 +77,7 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("write timeout");
         stream.set_nodelay(true).expect("no delay");
-        Client { reader: BufReader::new(stream), last: "(connected)".into() }
+        Client { reader: BufReader::new(stream), last: "(connected)".into(), awaiting: Some(true) }
     }
 
     /// Connects and reads the greeting.
@@ -100,11 +103,14 @@ impl Client {
     /// Sends a line.
     pub fn send(&mut self, line: &str) {
         self.last = line.into();
+        let awaiting = self.awaiting;
         self.send_bytes(format!("{line}\r\n").as_bytes());
+        self.awaiting = (awaiting == Some(false)).then_some(true);
     }
 
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.awaiting = None;
         self.reader.get_mut().write_all(bytes).expect("the server takes what we send");
     }
 
@@ -119,8 +125,24 @@ impl Client {
         self.next_reply().unwrap_or_else(|| panic!("the server closed the connection after {}", self.last))
     }
 
-    /// Reads a reply, or `None` if the server closed the connection instead.
+    /// Reads a reply, or `None` if the server closed the connection instead. Its form must be right, and the row of the
+    /// verb that it answers must promise its code.
     pub fn next_reply(&mut self) -> Option<Reply> {
+        let reply = self.read_lines()?;
+        assert!(reply.in_form(), "an inner line that begins with a digit: {reply}");
+        if self.awaiting == Some(true) {
+            let verb = Command::parse(self.last.as_bytes()).verb;
+            let row = VERBS.iter().find(|row| row.name == verb);
+            let promised = row.is_none_or(|row| row.may_answer(reply.code));
+            assert!(promised, "the row of {verb} does not promise: {reply}");
+        }
+        if reply.code >= 200 {
+            self.awaiting = self.awaiting.map(|_| false);
+        }
+        Some(reply)
+    }
+
+    fn read_lines(&mut self) -> Option<Reply> {
         let first = self.read_line()?;
         let code = first.get(..3).and_then(|digits| digits.parse().ok());
         let code: u16 = code.unwrap_or_else(|| panic!("not a reply to {}: {first:?}", self.last));
@@ -170,15 +192,10 @@ impl Client {
         reply
     }
 
-    /// Sends a line and reads the reply, which must have this code; the row of its verb must promise it.
+    /// Sends a line and reads the reply, which must have this code.
     pub fn command(&mut self, line: &str, code: u16) -> Reply {
         self.send(line);
-        let reply = self.expect(code);
-        let verb = Command::parse(line.as_bytes()).verb;
-        let row = VERBS.iter().find(|row| row.name == verb);
-        assert!(row.is_none_or(|row| row.may_answer(code)), "the row of {verb} does not promise {code}");
-        assert!(reply.in_form(), "an inner line that begins with a digit: {reply}");
-        reply
+        self.expect(code)
     }
 
     /// The server has nothing more to say: the next thing is the end of the connection.
