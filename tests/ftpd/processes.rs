@@ -285,7 +285,8 @@ fn a_session_leaks_nothing() {
         client.command("MKD directory", 257);
         client.command("RMD directory", 250);
     };
-    once();
+    // A few ports that nobody came to are held for a while: after some rounds they are as many as they can be.
+    (0..5).for_each(|_| once());
     let before = descriptors();
     (0..50).for_each(|_| once());
     assert_eq!(descriptors(), before);
