@@ -17,7 +17,8 @@ use crate::session::ascii::{FromWire, to_wire};
 use crate::session::deflate::{Deflater, Inflater};
 use crate::session::facts::Facts;
 use crate::session::list_options::Options;
-use crate::session::{format, glob};
+use crate::session::mode::Change;
+use crate::session::{arguments, format, glob};
 
 /// A target by name, as fuzz/ and the corpus have it.
 pub type Target = (&'static str, fn(&[u8]));
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("paths", paths),
     ("addresses", addresses),
     ("listing_arguments", listing_arguments),
+    ("arguments", arguments),
     ("ascii", ascii),
     ("replies", replies),
     ("messages", messages),
@@ -128,6 +130,30 @@ pub fn listing_arguments(input: &[u8]) {
         let found = glob::matches(pattern, name);
         assert!(!found || glob::is_pattern(pattern) || pattern.contains(&b'\\') || pattern == name);
     }
+}
+
+/// Names in quotes survive them, with numbers behind or another name; a mode is nothing but permission bits.
+pub fn arguments(input: &[u8]) {
+    _ = arguments::two_names(input);
+    if let Some(found) = arguments::ranged(input) {
+        assert!(found.path.len() <= input.len());
+    }
+    if let Some(change) = std::str::from_utf8(input).ok().and_then(Change::parse) {
+        assert!(change.applied_to(0o644, false, 0o022) <= 0o777);
+        assert!(change.applied_to(0o755, true, 0o077) <= 0o777);
+    }
+    let (first, second) = input.split_at(input.len() / 2);
+    if first.is_empty() {
+        return;
+    }
+    let quoted = |name: &[u8]| {
+        let doubled = name.iter().flat_map(|&byte| std::iter::repeat_n(byte, 1 + usize::from(byte == b'"')));
+        [b"\"".to_vec(), doubled.collect(), b"\"".to_vec()].concat()
+    };
+    let both = [quoted(first), quoted(second)].join(&b' ');
+    assert_eq!(arguments::two_names(&both), Some((first.to_vec(), second.to_vec())));
+    let ranged = arguments::ranged(&[&quoted(first)[..], b" 3 7"].concat());
+    assert_eq!(ranged, Some(arguments::Ranged { path: first.to_vec(), range: Some((3, 7)) }));
 }
 
 /// A file survives the way out and back, in pieces of any size.

@@ -6,7 +6,7 @@
 //! *Never*      becomes somebody else, starts a program, sees a password, a key or another session.
 //! *Ends when*  the client leaves, vanishes or is silent for too long, or the worker is gone or says so.
 
-mod arguments;
+pub mod arguments;
 pub mod ascii;
 pub mod authorize;
 mod control;
@@ -24,7 +24,7 @@ pub mod list_options;
 pub mod listing;
 mod locks;
 mod messages;
-mod mode;
+pub mod mode;
 pub mod names;
 mod quarantine;
 mod reading;
