@@ -71,8 +71,9 @@ fn protocol_needs_nothing_but_the_standard_library_and_itself() {
     for source in sources().iter().filter(|source| source.is_in("protocol")) {
         for name in dependencies() {
             let used = words_with(&source.code, &format!("{name}::"));
-            // memchr is a faster `position`, no more.
-            assert!(!used || name == "memchr", "src/{} may not use {name}", source.path);
+            // memchr is a faster `position`, no more; ppp reads the one thing that is not FTP.
+            let known = name == "memchr" || (name == "ppp" && source.path == "protocol/proxy.rs");
+            assert!(!used || known, "src/{} may not use {name}", source.path);
         }
     }
 }

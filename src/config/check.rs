@@ -100,8 +100,17 @@ impl Config {
                 findings.error("listen", "addresses", format!("{address} is listed twice"));
             }
         }
-        for address in listen.passive_only.iter().filter(|address| !listen.addresses.contains(address)) {
-            findings.warning("listen", "passive-only", format!("{address} is not one of addresses"));
+        for (key, marked) in [("passive-only", &listen.passive_only), ("proxied", &listen.proxied)] {
+            for address in marked.iter().filter(|address| !listen.addresses.contains(address)) {
+                findings.warning("listen", key, format!("{address} is not one of addresses"));
+            }
+        }
+        match (listen.proxied.is_empty(), listen.trusted_proxies.is_empty()) {
+            (false, true) => {
+                findings.error("listen", "proxied", "nobody could connect: trusted-proxies is empty");
+            }
+            (true, false) => findings.warning("listen", "trusted-proxies", "has no effect without proxied"),
+            (true, true) | (false, false) => {}
         }
         let set = |key| self.sets("listen", key);
         if listen.spare_workers.get() > listen.max_sessions.get() && set("spare-workers") {

@@ -30,6 +30,11 @@ options! {
         /// Those of `addresses` whose clients may not have the server connect to them (PORT and EPRT), whatever `active`
         /// in `[data]` says.
         passive_only: Vec<SocketAddr> = [];
+        /// Those of `addresses` that clients reach through a proxy, which says who they are with the PROXY protocol
+        /// (version 1 or 2), on control connections and on those of passive mode; it must let the passive ports through.
+        proxied: Vec<SocketAddr> = [];
+        /// The networks of such proxies. Nobody else can connect to what is `proxied`.
+        trusted_proxies: Vec<Network> = [];
         /// Time of silence after which the system begins to ask whether the client is still there (TCP keepalive). One
         /// who does not answer is gone after twice that time. It also keeps routers from forgetting a control connection
         /// while data moves. 0: never.

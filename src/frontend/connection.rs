@@ -1,14 +1,15 @@
 //! The control connection before login. Lines are looked at with MSG_PEEK and taken from the socket one at a time, so
 //! that nothing behind the line that logs somebody in is lost to his session.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use crate::ipc::messages::LoginLink;
+use crate::ipc::messages::{Leaving, LoginLink};
 use crate::protocol::line::{LineBuffer, TooLong};
+use crate::protocol::proxy::{Header, HeaderReader, NoHeader};
 use crate::protocol::reply::Reply;
 use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
 
@@ -79,6 +80,30 @@ impl Connection {
         }
     }
 
+    /// Reads what a proxy sends first, and nothing behind it. Else: why the connection is of no use.
+    pub fn read_header(&mut self, worker: &LoginLink, deadline: Instant) -> Result<Header, Leaving> {
+        let mut header = HeaderReader::default();
+        loop {
+            let watched = [(self.socket.as_fd(), PollFlags::POLLIN), (worker.as_fd(), PollFlags::POLLIN)];
+            let Ok([client, message]) = wait(watched, Some(deadline)) else { return Err(Leaving::Vanished) };
+            if !message.is_empty() {
+                return Err(Leaving::Stopping);
+            }
+            if client.is_empty() {
+                return Err(Leaving::LoginTimeout);
+            }
+            let alive = take_from(self.socket.as_fd(), |seen| header.feed(seen));
+            match header.take() {
+                Some(Ok(header)) => return Ok(header),
+                Some(Err(NoHeader)) => return Err(Leaving::Abuse),
+                None => {}
+            }
+            if !alive {
+                return Err(Leaving::Vanished);
+            }
+        }
+    }
+
     fn heard(&mut self) -> Option<Heard> {
         match self.lines.take()? {
             Ok(line) => Some(Heard::Line(line)),
@@ -94,22 +119,12 @@ impl Connection {
 
     /// Takes bytes from the socket, but nothing behind the end of a line. False: there will be none.
     fn read(&mut self) -> bool {
-        let mut buffer = [0; 2048];
-        let raw = self.socket.as_raw_fd();
-        let seen = match recv(raw, &mut buffer, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => return false,
-            Ok(seen) => seen,
-            Err(Errno::EAGAIN | Errno::EINTR) => return true,
-            Err(_) => return false,
-        };
-        let taken = self.lines.feed(&buffer[..seen]);
-        let received = recv(raw, &mut buffer[..taken], MsgFlags::MSG_DONTWAIT);
-        crate::system::memory::wipe(&mut buffer[..seen]);
+        let alive = take_from(self.socket.as_fd(), |seen| self.lines.feed(seen));
         let answers = self.lines.telnet_answers();
         if !answers.is_empty() {
             self.write(&answers);
         }
-        received == Ok(taken)
+        alive
     }
 
     /// Sends a reply. That it cannot be sent shows when the next line is read.
@@ -133,4 +148,20 @@ impl Connection {
             }
         }
     }
+}
+
+/// Takes as many bytes from the socket as somebody wants who sees what is there. False: there will be none.
+fn take_from(socket: BorrowedFd<'_>, wanted: impl FnOnce(&[u8]) -> usize) -> bool {
+    let mut buffer = [0; 2048];
+    let raw = socket.as_raw_fd();
+    let seen = match recv(raw, &mut buffer, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+        Ok(0) => return false,
+        Ok(seen) => seen,
+        Err(Errno::EAGAIN | Errno::EINTR) => return true,
+        Err(_) => return false,
+    };
+    let taken = wanted(&buffer[..seen]);
+    let received = recv(raw, &mut buffer[..taken], MsgFlags::MSG_DONTWAIT);
+    crate::system::memory::wipe(&mut buffer[..seen]);
+    received == Ok(taken)
 }

@@ -8,6 +8,7 @@
 //! *Ends when*  the client is logged in (his session goes on with the connection), leaves, or takes too long.
 
 mod connection;
+mod proxied;
 mod verbs;
 
 use std::net::SocketAddr;
@@ -51,14 +52,20 @@ impl State for Frontend {}
 
 /// Waits for a client and speaks to him until he is logged in or gone. `entries` are all verbs there are.
 pub fn run(worker: LoginLink, config: Rc<Config>, entries: &'static [Entry]) -> Exit {
-    let (connection, peer, local) = match worker.receive() {
-        Ok(Some((ToFrontend::Serve { peer, local, ahead }, Some(client)))) => {
-            (Connection::new(client, ahead), peer, local)
+    let (mut connection, mut peer, mut local, proxied) = match worker.receive() {
+        Ok(Some((ToFrontend::Serve { peer, local, proxied, ahead }, Some(client)))) => {
+            (Connection::new(client, ahead), peer, local, proxied)
         }
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,
     };
     let deadline = Instant::now() + config.login.login_timeout.duration();
+    if proxied {
+        match proxied::learn(&mut connection, &worker, (peer, local)) {
+            Ok(ends) => (peer, local) = ends,
+            Err(exit) => return exit,
+        }
+    }
     let host = config.host_at(local).map(String::from);
     let mut frontend = Frontend {
         worker,

@@ -92,7 +92,7 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
             let _ = frontend.worker.send(&FromFrontend::Left { why: Leaving::Stopping });
             Exit::Served.now()
         }
-        ToFrontend::Serve { .. } => Exit::PeerGone.now(),
+        ToFrontend::Serve { .. } | ToFrontend::Welcome(_) => Exit::PeerGone.now(),
     }
 }
 

@@ -95,6 +95,19 @@ impl Field for Vec<String> {
     }
 }
 
+impl<T: Field> Field for Option<T> {
+    fn put(&self, packet: &mut Vec<u8>) {
+        self.is_some().put(packet);
+        if let Some(value) = self {
+            value.put(packet);
+        }
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(if bool::take(packet)? { Some(T::take(packet)?) } else { None })
+    }
+}
+
 impl Field for SocketAddr {
     fn put(&self, packet: &mut Vec<u8>) {
         match self {

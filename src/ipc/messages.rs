@@ -50,7 +50,7 @@ macro_rules! values {
                 let mut tag = 0u8;
                 $(
                     if found == tag {
-                        return Ok($name::$variant $({ $($field: <$kind>::take(packet)?),* })? $((<$value>::take(packet)?))?);
+                        return Ok($name::$variant $({ $($field: <$kind as Field>::take(packet)?),* })? $((<$value as Field>::take(packet)?))?);
                     }
                     tag += 1;
                 )*
@@ -80,10 +80,17 @@ macro_rules! values {
 values! {
     /// Supervisor → worker.
     enum ToWorker {
-        /// Serve this client. Carries the control connection. `listener` is what the configuration calls where he came in;
-        /// `ahead` was read from him and not obeyed yet (after REIN).
-        Serve { id: u64, peer: SocketAddr, local: SocketAddr, listener: SocketAddr, ahead: Vec<u8> },
-        /// The answer to `MayLogIn`.
+        /// Serve this client. Carries the control connection. `listener` is what the configuration calls where he came in.
+        /// After REIN, `proxy` is the proxy that has spoken for him already, and `ahead` was read and not obeyed yet.
+        Serve {
+            id: u64,
+            peer: SocketAddr,
+            local: SocketAddr,
+            listener: SocketAddr,
+            proxy: Option<SocketAddr>,
+            ahead: Vec<u8>,
+        },
+        /// The answer to `MayLogIn` and to `Proxied`.
         Admitted(bool),
         /// The daemon is stopping: end as soon as nothing is being transferred.
         Finish,
@@ -95,6 +102,8 @@ values! {
     enum ToSupervisor {
         /// The session of this worker. Carries its pidfd: should the worker die, the supervisor ends the session.
         Session,
+        /// The peer is a proxy, which speaks for this client: may he have a connection?
+        Proxied { peer: SocketAddr, local: SocketAddr },
         /// Somebody proved to be this user: may he have one more session, at this virtual host (empty: at none)?
         MayLogIn { user: String, host: String },
         /// The user who was admitted got no session after all.
@@ -107,7 +116,10 @@ values! {
     /// Worker → frontend.
     enum ToFrontend {
         /// Speak to this client until he is logged in. Carries the control connection; `ahead` was read from it already.
-        Serve { peer: SocketAddr, local: SocketAddr, ahead: Vec<u8> },
+        /// `proxied`: a proxy is to say first who he is.
+        Serve { peer: SocketAddr, local: SocketAddr, proxied: bool, ahead: Vec<u8> },
+        /// The answer to `Proxied`; if no, 421.
+        Welcome(bool),
         /// The session serves the client from here on.
         Granted,
         /// 530. The texts are for the client (from PAM, or ours), a line each.
@@ -122,6 +134,8 @@ values! {
 
     /// Frontend → worker.
     enum FromFrontend {
+        /// The proxy has said who the client is, and where he connected to.
+        Proxied { peer: SocketAddr, local: SocketAddr },
         /// USER and PASS, or the answer to a prompt of this user's login. `host` is the section of the virtual host that
         /// the client has named, empty if he has named none; `ahead` belongs to the session, if there is one.
         Attempt { host: String, user: String, password: Password, ahead: Vec<u8> },
@@ -229,6 +243,8 @@ values! {
         Stopping,
         /// The client broke the protocol beyond what is answered.
         Abuse,
+        /// 421: there is no room for a client of this address, as the supervisor found when a proxy had named him.
+        Refused,
     }
 }
 
@@ -322,10 +338,12 @@ mod tests {
             id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
             peer in address(), local in address()
         ) {
-            survives(&ToWorker::Serve { id, peer, local, listener: local, ahead: path.clone() });
+            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), ahead: path.clone() });
+            survives(&ToSupervisor::Proxied { peer, local });
+            survives(&FromFrontend::Proxied { peer, local });
             survives(&ToWorker::Admitted(flag));
             survives(&ToSupervisor::MayLogIn { user: text.clone(), host: text.clone() });
-            survives(&ToFrontend::Serve { peer, local, ahead: path.clone() });
+            survives(&ToFrontend::Serve { peer, local, proxied: flag, ahead: path.clone() });
             survives(&ToFrontend::Denied { texts: texts.clone() });
             survives(&ToFrontend::Ask { texts, prompt: text.clone() });
             survives(&FromFrontend::Attempt {

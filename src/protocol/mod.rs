@@ -8,5 +8,6 @@ pub mod introductions;
 pub mod line;
 pub mod message;
 pub mod path;
+pub mod proxy;
 pub mod reply;
 pub mod verb;

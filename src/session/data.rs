@@ -13,8 +13,8 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use super::Session;
 use super::quarantine::Quarantine;
 use super::watch::Interrupted;
-use crate::config::{Count, Data};
-use crate::ipc::messages::{Event, FromSession, ToSession};
+use crate::config::{Count, Data, Network};
+use crate::ipc::messages::{FromSession, ToSession};
 use crate::protocol::reply::{Code, Reply};
 use crate::system::poll::PollFlags;
 use crate::system::{data_socket, random, socket};
@@ -32,16 +32,26 @@ pub enum Plan {
     Active(SocketAddr),
 }
 
+/// Who is at the ends of the control connection, and who of data connections therefore. IPv4 inside IPv6 is IPv4.
+pub struct Ends {
+    /// This end, as the client knows it.
+    pub local: SocketAddr,
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// This machine's end, which is the same as `local` where no proxy stands in between.
+    pub here: SocketAddr,
+    /// The proxies that passive connections come from; empty: they come from the client himself.
+    pub proxies: Vec<Network>,
+    /// Whether other addresses than the client's may take part.
+    pub foreign: bool,
+}
+
 /// What the session knows of data connections.
 pub struct DataPort {
     /// What the configuration says.
     pub options: Data,
-    /// This end of the control connection, as the client knows it; IPv4 inside IPv6 is IPv4.
-    pub local: SocketAddr,
-    /// The client's end, likewise.
-    pub peer: SocketAddr,
-    /// Whether other addresses than his may take part.
-    pub foreign: bool,
+    /// Who is where.
+    pub ends: Ends,
     /// For the next transfer.
     plan: Plan,
     /// Ports that clients may still come to although nobody waits there any more.
@@ -52,13 +62,16 @@ pub struct DataPort {
 
 impl DataPort {
     /// Nothing is planned yet.
-    pub fn new(options: Data, local: SocketAddr, peer: SocketAddr, foreign: bool) -> DataPort {
+    pub fn new(options: Data, ends: Ends) -> DataPort {
         let ports = options.passive_ports.map(|range| range.ports().len());
         DataPort {
             options,
-            local: canonical(local),
-            peer: canonical(peer),
-            foreign,
+            ends: Ends {
+                local: canonical(ends.local),
+                peer: canonical(ends.peer),
+                here: canonical(ends.here),
+                ..ends
+            },
             plan: Plan::None,
             quarantine: Quarantine::new(ports),
             only_extended_passive: false,
@@ -107,7 +120,7 @@ impl DataPort {
 
     /// Port 0: the system chooses one.
     fn listen_at(&self, port: u16) -> io::Result<(u16, OwnedFd)> {
-        let listener = data_socket::listen_at(with_port(self.local, port))?;
+        let listener = data_socket::listen_at(with_port(self.ends.here, port))?;
         if let Some(dscp) = self.options.dscp {
             // Connections inherit it.
             socket::set_dscp(listener.as_fd(), dscp.get());
@@ -122,10 +135,10 @@ impl DataPort {
         if target.port() < FIRST_CLIENT_PORT {
             return Err(Reply::new(Code::BadArgument, "Data goes to ports from 1024 on only."));
         }
-        self.plan = Plan::Active(if target.ip() == self.peer.ip() {
+        self.plan = Plan::Active(if target.ip() == self.ends.peer.ip() {
             // The scope of a link-local address is not in EPRT; it is that of the control connection.
-            with_port(self.peer, target.port())
-        } else if self.foreign {
+            with_port(self.ends.peer, target.port())
+        } else if self.ends.foreign {
             target
         } else {
             return Err(Reply::new(Code::BadArgument, "Data goes to your own address only."));
@@ -142,7 +155,7 @@ impl DataPort {
 
     /// Nobody waits at this port any more, but somebody may come.
     fn keep_from_others(&mut self, listener: OwnedFd, port: u16) {
-        if data_socket::stop_listening(listener.as_fd(), with_port(self.local, port)).is_ok() {
+        if data_socket::stop_listening(listener.as_fd(), with_port(self.ends.here, port)).is_ok() {
             self.quarantine.hold(listener, port, Instant::now());
         }
     }
@@ -155,8 +168,17 @@ impl DataPort {
         self.quarantine.next_release()
     }
 
-    fn takes_part(&self, address: IpAddr) -> bool {
-        self.foreign || address == self.peer.ip()
+    /// Whether passive connections may come from here.
+    pub(super) fn may_connect(&self, address: IpAddr) -> bool {
+        if self.ends.proxies.is_empty() {
+            self.takes_part(address)
+        } else {
+            self.ends.proxies.iter().any(|network| network.contains(address))
+        }
+    }
+
+    pub(super) fn takes_part(&self, address: IpAddr) -> bool {
+        self.ends.foreign || address == self.ends.peer.ip()
     }
 }
 
@@ -212,11 +234,11 @@ impl From<Interrupted> for NoData {
 }
 
 /// For the client, who has no use for numbers.
-fn described(error: &io::Error) -> &'static str {
+pub(super) fn described(error: &io::Error) -> &'static str {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)).desc()
 }
 
-fn refused(text: impl Into<Vec<u8>>) -> NoData {
+pub(super) fn refused(text: impl Into<Vec<u8>>) -> NoData {
     NoData::Refused(Reply::new(Code::CannotOpenData, text))
 }
 
@@ -238,57 +260,17 @@ impl Session {
         Ok(Connection { socket })
     }
 
-    /// Accepts the client. Whoever else comes is turned away, and the waiting goes on; `disturbed`: there was somebody.
-    fn await_client(
-        &mut self,
-        listener: &OwnedFd,
-        port: u16,
-        disturbed: &mut bool,
-    ) -> Result<OwnedFd, NoData> {
-        let limit = self.data.options.accept_timeout;
-        let deadline = Instant::now() + limit.duration();
-        loop {
-            match data_socket::accept_from(listener.as_fd()) {
-                Ok((socket, peer)) if self.data.takes_part(peer.ip()) => return Ok(socket),
-                Ok((_, stranger)) => {
-                    *disturbed = true;
-                    self.worker.report(Event::Refused {
-                        operation: "data connection".into(),
-                        path: stranger.to_string().into_bytes(),
-                        why: "not the address of the client".into(),
-                    });
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        self.wait_for(listener.as_fd(), PollFlags::POLLIN, deadline)?;
-                    }
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ => {
-                        return Err(refused(format!(
-                            "Cannot accept a data connection: {}.",
-                            described(&error)
-                        )));
-                    }
-                },
-            }
-            if Instant::now() >= deadline {
-                let seconds = limit.seconds();
-                return Err(refused(format!("Nobody connected to port {port} within {seconds} seconds.")));
-            }
-        }
-    }
-
     /// Connects to the client: from the port for data, which only root can bind, or from any.
     fn call_client(&mut self, target: SocketAddr) -> Result<OwnedFd, NoData> {
         let limit = self.data.options.connect_timeout;
         let deadline = Instant::now() + limit.duration();
         // The worker would not connect to anybody else for us, and is right.
-        let is_own = target.ip() == self.data.peer.ip();
+        let is_own = target.ip() == self.data.ends.peer.ip();
         let socket = if self.data.options.active_port_20 && is_own {
             self.ask_for_data_socket(target.port())?
         } else {
             let dscp = self.data.options.dscp.map(Count::get);
-            socket::connect_from(with_port(self.data.local, 0), target, dscp)
+            socket::connect_from(with_port(self.data.ends.here, 0), target, dscp)
         };
         let failed =
             |error: io::Error| refused(format!("Cannot connect to port {}: {error}.", target.port()));
@@ -329,7 +311,8 @@ mod tests {
     fn port_for(range: Option<&str>, local: &str, peer: &str) -> DataPort {
         let mut options = Config::default().data;
         options.passive_ports = range.map(|range| range.parse().unwrap());
-        DataPort::new(options, local.parse().unwrap(), peer.parse().unwrap(), false)
+        let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
+        DataPort::new(options, Ends { local, peer, here: local, proxies: Vec::new(), foreign: false })
     }
 
     fn code<T>(result: Result<T, Reply>) -> Option<u16> {
@@ -370,8 +353,8 @@ mod tests {
     #[test]
     fn clients_of_a_dual_stack_listener_are_ipv4_clients() {
         let port = port_for(None, "[::ffff:127.0.0.1]:21", "[::ffff:192.0.2.7]:40000");
-        assert_eq!(port.local, "127.0.0.1:21".parse().unwrap());
-        assert_eq!(port.peer, "192.0.2.7:40000".parse().unwrap());
+        assert_eq!(port.ends.local, "127.0.0.1:21".parse().unwrap());
+        assert_eq!(port.ends.peer, "192.0.2.7:40000".parse().unwrap());
     }
 
     #[test]

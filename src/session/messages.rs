@@ -64,9 +64,9 @@ impl Session {
             SessionFacts { user: &self.user, home: self.home.as_bytes(), directory: self.cwd.as_bytes() };
         let facts = Facts {
             session: Some(session),
-            client: self.data.peer.ip(),
+            client: self.data.ends.peer.ip(),
             host: self.host.as_deref(),
-            local: self.data.local.ip(),
+            local: self.data.ends.local.ip(),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64),
         };
         message::expand(text, &facts)

@@ -6,6 +6,7 @@
 //! *Never*      becomes somebody else, starts a program, sees a password, a key or another session.
 //! *Ends when*  the client leaves, vanishes or is silent for too long, or the worker is gone or says so.
 
+mod accepting;
 pub mod arguments;
 pub mod ascii;
 pub mod authorize;
@@ -45,7 +46,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Data, Letter, SessionOptions};
+use crate::config::{Data, Letter, Network, SessionOptions};
 use crate::exit::Exit;
 use crate::ipc::messages::{Event, FavourLink, Leaving};
 use crate::protocol::command::Command;
@@ -54,7 +55,7 @@ use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, State, dispatch};
 use crate::system::privileges::Dropped;
 use control::{Control, Line};
-use data::DataPort;
+use data::{DataPort, Ends};
 use digest::Algorithm;
 use facts::Facts;
 use files::Files;
@@ -94,8 +95,12 @@ pub struct Start {
     pub worker: FavourLink,
     /// The client's end of the control connection.
     pub peer: SocketAddr,
-    /// This end of the control connection.
+    /// What the client connected to: this end of the control connection, or the proxy's.
     pub local: SocketAddr,
+    /// This machine's end of the control connection.
+    pub here: SocketAddr,
+    /// Whose proxies speak for the client; empty: he speaks for himself.
+    pub proxies: Vec<Network>,
     /// What the client is told when he is logged in (230), before the messages of his directory and of his options.
     pub greeting: Vec<String>,
 }
@@ -199,7 +204,13 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         }
     };
     let home = FtpPath::root().join(&start.home).unwrap_or_else(FtpPath::root);
-    let foreign = start.options.foreign_addresses;
+    let ends = Ends {
+        local: start.local,
+        peer: start.peer,
+        here: start.here,
+        proxies: start.proxies,
+        foreign: start.options.foreign_addresses,
+    };
     let mut session = Session {
         files: Files::new(start.root, start.options.permissions, start.descriptors),
         user: start.user,
@@ -213,7 +224,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         names: Names::new(Box::new(Rc::clone(&worker))),
         facts: Facts::default(),
         worker,
-        data: DataPort::new(start.data, start.local, start.peer, foreign),
+        data: DataPort::new(start.data, ends),
         cwd: home.clone(),
         home,
         shown: Shown::default(),

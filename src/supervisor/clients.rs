@@ -67,20 +67,54 @@ impl Supervisor {
         else {
             return; // He is gone already.
         };
-        let config = &self.inheritance.config;
-        let caps = Caps {
-            sessions: config.listen.max_sessions.get() as usize,
-            per_address: config.listen.max_sessions_per_address.get() as usize,
+        let listen = &self.inheritance.config.listen;
+        let proxied = listen.proxied.contains(&listener);
+        let trusted = || listen.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
+        let address = (!proxied).then(|| AddressKey::from(peer.ip()));
+        let admitted = if proxied && !trusted() {
+            Err(Refusal::NotAProxy)
+        } else {
+            self.counts.admit(address, self.caps())
         };
-        let address = AddressKey::from(peer.ip());
-        if let Err(refusal) = self.counts.admit(address, caps) {
+        if let Err(refusal) = admitted {
             socket::refuse(client.as_fd(), refusal.reply());
             self.refused += 1;
             self.log_refusal(peer, refusal);
             return;
         }
-        let serving = Box::new(Serving { peer, local, listener, address, user: None });
+        let serving = Box::new(Serving { peer, local, listener, proxy: None, address, user: None });
         self.hand_over(serving, client, Vec::new());
+    }
+
+    fn caps(&self) -> Caps {
+        let listen = &self.inheritance.config.listen;
+        Caps {
+            sessions: listen.max_sessions.get() as usize,
+            per_address: listen.max_sessions_per_address.get() as usize,
+        }
+    }
+
+    /// A proxy has said whom it speaks for: from here on he is counted, and not the proxy.
+    pub(super) fn name_client(&mut self, id: SlotId, peer: SocketAddr, local: SocketAddr) {
+        let caps = self.caps();
+        let Some(slot) = self.pool.get_mut(id) else { return };
+        // A worker says it once, and only where it was told to expect it.
+        let Some(serving) = slot.serving.as_mut().filter(|serving| serving.address.is_none()) else {
+            return slot.kill();
+        };
+        let address = AddressKey::from(peer.ip());
+        let named = self.counts.name(address, caps);
+        if named.is_ok() {
+            serving.proxy = Some(serving.peer);
+            serving.address = Some(address);
+            (serving.peer, serving.local) = (peer, local);
+        }
+        // A worker that cannot be told is dead or dying.
+        let _ = slot.link().send(&ToWorker::Admitted(named.is_ok()));
+        if let Err(refusal) = named {
+            self.refused += 1;
+            self.log_refusal(peer, refusal);
+        }
     }
 
     /// A client whom another worker has logged out; he is counted already.
@@ -99,8 +133,8 @@ impl Supervisor {
     /// Gives a client who is counted to a worker.
     fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>) {
         self.last_id += 1;
-        let Serving { peer, local, listener, .. } = *serving;
-        let message = ToWorker::Serve { id: self.last_id, peer, local, listener, ahead };
+        let Serving { peer, local, listener, proxy, .. } = *serving;
+        let message = ToWorker::Serve { id: self.last_id, peer, local, listener, proxy, ahead };
         let login_timeout = self.inheritance.config.login.login_timeout.duration();
         let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
         loop {

@@ -25,6 +25,8 @@ pub enum Refusal {
     Full,
     /// `max-sessions-per-address` is reached for this address.
     FullForAddress,
+    /// Only proxies of `trusted-proxies` may connect here.
+    NotAProxy,
 }
 
 impl Refusal {
@@ -33,6 +35,7 @@ impl Refusal {
         match self {
             Refusal::Full => b"421 Too many connections. Please try again later.\r\n",
             Refusal::FullForAddress => b"421 Too many connections from your address.\r\n",
+            Refusal::NotAProxy => b"421 This port is for a proxy.\r\n",
         }
     }
 }
@@ -42,6 +45,7 @@ impl std::fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::Full => "max-sessions is reached",
             Refusal::FullForAddress => "max-sessions-per-address is reached",
+            Refusal::NotAProxy => "not one of trusted-proxies",
         })
     }
 }
@@ -74,24 +78,35 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts a connection from this address, or says why there may be no further one.
-    pub fn admit(&mut self, address: AddressKey, caps: Caps) -> Result<(), Refusal> {
+    /// Counts a connection from this address, or says why there may be no further one. None: a proxy has yet to name
+    /// the address.
+    pub fn admit(&mut self, address: Option<AddressKey>, caps: Caps) -> Result<(), Refusal> {
         if self.sessions >= caps.sessions {
             return Err(Refusal::Full);
         }
+        if let Some(address) = address {
+            self.name(address, caps)?;
+        }
+        self.sessions += 1;
+        Ok(())
+    }
+
+    /// An admitted connection, of which no address was known, comes from this one.
+    pub fn name(&mut self, address: AddressKey, caps: Caps) -> Result<(), Refusal> {
         let here = self.by_address.get(&address).copied().unwrap_or(0);
         if here >= caps.per_address {
             return Err(Refusal::FullForAddress);
         }
         self.by_address.insert(address, here + 1);
-        self.sessions += 1;
         Ok(())
     }
 
     /// Every process of an admitted connection is gone.
-    pub fn release(&mut self, address: AddressKey, user: Option<&User>) {
+    pub fn release(&mut self, address: Option<AddressKey>, user: Option<&User>) {
         self.sessions -= 1;
-        decrease(&mut self.by_address, &address);
+        if let Some(address) = address {
+            decrease(&mut self.by_address, &address);
+        }
         if let Some(user) = user {
             self.log_out(user);
         }
@@ -159,6 +174,10 @@ mod tests {
         AddressKey::from(text.parse::<IpAddr>().unwrap())
     }
 
+    fn named(text: &str) -> Option<AddressKey> {
+        Some(key(text))
+    }
+
     #[test]
     fn ipv6_clients_are_counted_by_their_64() {
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:2"));
@@ -169,20 +188,20 @@ mod tests {
     #[test]
     fn the_cap_of_an_address_leaves_room_for_others() {
         let mut counts = Counts::default();
-        assert_eq!(counts.admit(key("192.0.2.1"), CAPS), Ok(()));
-        assert_eq!(counts.admit(key("192.0.2.1"), CAPS), Ok(()));
-        assert_eq!(counts.admit(key("192.0.2.1"), CAPS), Err(Refusal::FullForAddress));
-        assert_eq!(counts.admit(key("192.0.2.2"), CAPS), Ok(()));
+        assert_eq!(counts.admit(named("192.0.2.1"), CAPS), Ok(()));
+        assert_eq!(counts.admit(named("192.0.2.1"), CAPS), Ok(()));
+        assert_eq!(counts.admit(named("192.0.2.1"), CAPS), Err(Refusal::FullForAddress));
+        assert_eq!(counts.admit(named("192.0.2.2"), CAPS), Ok(()));
     }
 
     proptest! {
         /// Whatever comes, logs in and goes, in whatever order: the counts are those of what is open.
         #[test]
-        fn every_count_equals_what_is_open(steps in proptest::collection::vec((0u8..4, 0u8..4, 0usize..8), 0..200)) {
+        fn every_count_equals_what_is_open(steps in proptest::collection::vec((0u8..6, 0u8..4, 0usize..8), 0..200)) {
             let mut counts = Counts::default();
-            let mut open: Vec<(AddressKey, Option<User>)> = Vec::new();
+            let mut open: Vec<(Option<AddressKey>, Option<User>)> = Vec::new();
             for (what, address, at) in steps {
-                let address = AddressKey::from(IpAddr::from([192, 0, 2, address]));
+                let address = Some(AddressKey::from(IpAddr::from([192, 0, 2, address])));
                 match what {
                     0 | 1 => {
                         let here = open.iter().filter(|one| one.0 == address).count();
@@ -190,6 +209,23 @@ mod tests {
                         prop_assert_eq!(admitted.is_ok(), open.len() < CAPS.sessions && here < CAPS.per_address);
                         if admitted.is_ok() {
                             open.push((address, None));
+                        }
+                    }
+                    4 => {
+                        let admitted = counts.admit(None, CAPS);
+                        prop_assert_eq!(admitted.is_ok(), open.len() < CAPS.sessions);
+                        if admitted.is_ok() {
+                            open.push((None, None));
+                        }
+                    }
+                    5 => {
+                        let here = open.iter().filter(|one| one.0 == address).count();
+                        if let Some(one) = open.get_mut(at).filter(|one| one.0.is_none()) {
+                            let named = address.map(|address| counts.name(address, CAPS));
+                            prop_assert_eq!(named == Some(Ok(())), here < CAPS.per_address);
+                            if here < CAPS.per_address {
+                                one.0 = address;
+                            }
                         }
                     }
                     2 => {

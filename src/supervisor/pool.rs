@@ -70,7 +70,10 @@ pub struct Serving {
     pub local: SocketAddr,
     /// What the configuration calls the listener.
     pub listener: SocketAddr,
-    pub address: AddressKey,
+    /// The proxy that speaks for the client, and has named him.
+    pub proxy: Option<SocketAddr>,
+    /// None: a proxy has yet to name the client.
+    pub address: Option<AddressKey>,
     /// None before the login.
     pub user: Option<User>,
 }

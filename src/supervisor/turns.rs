@@ -128,6 +128,7 @@ impl Supervisor {
                     }
                 }
             }
+            ToSupervisor::Proxied { peer, local } => self.name_client(id, peer, local),
             ToSupervisor::HandBack { ahead } => {
                 if let Some(client) = descriptor {
                     self.take_back(id, client, ahead);

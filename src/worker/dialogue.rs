@@ -1,5 +1,6 @@
 //! The worker's talk with its frontend while a login is decided: PAM may ask more than the password.
 
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -11,11 +12,13 @@ use crate::system::poll::{PollFlags, wait};
 
 /// What the worker hears from either side.
 pub enum Heard {
+    /// A proxy has said who the client is.
+    Proxied { peer: SocketAddr, local: SocketAddr },
     /// The client tries to log in.
     Attempt { host: String, user: String, password: Password, ahead: Vec<u8> },
     /// The frontend is done with the client.
     Left(Leaving),
-    /// The supervisor has answered `MayLogIn`.
+    /// The supervisor has answered `MayLogIn` or `Proxied`.
     Admitted(bool),
     /// The daemon is stopping.
     Finish,
@@ -88,11 +91,14 @@ impl<'a> Dialogue<'a> {
                 Ok(Some((FromFrontend::Attempt { host, user, password, ahead }, None))) => {
                     Heard::Attempt { host, user, password, ahead }
                 }
+                Ok(Some((FromFrontend::Proxied { peer, local }, None))) => Heard::Proxied { peer, local },
                 Ok(Some((FromFrontend::Left { why }, None))) => Heard::Left(why),
                 Ok(None) => Heard::Left(Leaving::Vanished),
-                Ok(Some((FromFrontend::Attempt { .. } | FromFrontend::Left { .. }, Some(_)))) | Err(_) => {
-                    Heard::End
-                }
+                Ok(Some((
+                    FromFrontend::Proxied { .. } | FromFrontend::Attempt { .. } | FromFrontend::Left { .. },
+                    Some(_),
+                )))
+                | Err(_) => Heard::End,
             };
         }
         Heard::Nothing

@@ -30,7 +30,7 @@ pub fn data_socket(link: &SessionLink, client: &Client, port: u16, dscp: Option<
     if port < FIRST_ORDINARY_PORT {
         return link.send(&ToSession::NoDataSocket { errno: libc::EACCES as u32 });
     }
-    let local = SocketAddr::new(client.local.ip(), FTP_DATA_PORT);
+    let local = SocketAddr::new(client.here.ip(), FTP_DATA_PORT);
     let peer = with_port(client.peer, port);
     match socket::connect_from(local, peer, dscp) {
         Ok(connection) => link.send_with(&ToSession::DataSocket, connection.as_fd()),

@@ -29,7 +29,7 @@ use crate::config::ProcessTitles;
 use crate::exit::Exit;
 use crate::ipc::messages::{SupervisorLink, ToWorker};
 use crate::log;
-use crate::system::title;
+use crate::system::{socket, title};
 
 /// What a new worker takes with it, beside the memory it inherits.
 pub struct Newborn {
@@ -48,14 +48,19 @@ impl Newborn {
     }
 }
 
-/// The client, as the supervisor accepted him.
+/// The client, as the supervisor accepted him, or as a proxy has named him.
 pub struct Client {
     /// Counts the clients of this daemon.
     pub id: u64,
     pub peer: SocketAddr,
+    /// What he connected to: an address of this machine, or of the proxy.
     pub local: SocketAddr,
     /// What the configuration calls the listener he came to.
     pub listener: SocketAddr,
+    /// The proxy that speaks for him, once it has said so.
+    pub proxy: Option<SocketAddr>,
+    /// This machine's end of the connection.
+    pub here: SocketAddr,
     /// The control connection. The worker never reads from it; the kernel's view of it tells who has fallen silent.
     pub control: OwnedFd,
 }
@@ -94,12 +99,25 @@ impl Worker<'_> {
         }
     }
 
+    /// From here on it is known whom this worker serves.
+    fn introduce(&self, client: &Client) {
+        self.show("worker", client.peer.ip());
+        log::set_prefix(format!("#{} {}", client.id, client.peer));
+    }
+
     fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
-            Ok(Some((ToWorker::Serve { id, peer, local, listener, ahead }, Some(control)))) => {
-                self.show("worker", peer.ip());
-                log::set_prefix(format!("#{id} {peer}"));
-                self.serve(Client { id, peer, local, listener, control }, ahead, frontend)
+            Ok(Some((ToWorker::Serve { id, peer, local, listener, proxy, ahead }, Some(control)))) => {
+                let here = match proxy {
+                    None => local,
+                    Some(_) => match socket::local_address(control.as_fd()) {
+                        Ok(here) => here,
+                        Err(_) => return Exit::PeerGone,
+                    },
+                };
+                let client = Client { id, peer, local, listener, proxy, here, control };
+                self.introduce(&client);
+                self.serve(client, ahead, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
             Ok(Some((ToWorker::End | ToWorker::Finish, _)) | None) => Exit::Served,

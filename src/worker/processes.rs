@@ -120,6 +120,7 @@ fn start(
     let config = &parts.config;
     let mut data = config.data.clone();
     data.active &= !config.listen.passive_only.contains(&client.listener);
+    let proxies = client.proxy.map(|_| config.listen.trusted_proxies.clone()).unwrap_or_default();
     session::Start {
         user: login.name().to_owned(),
         host: login.host().map(String::from),
@@ -135,6 +136,8 @@ fn start(
         worker,
         peer: client.peer,
         local: client.local,
+        here: client.here,
+        proxies,
         ahead: ahead.to_vec(),
         greeting: login.take_texts(),
     }

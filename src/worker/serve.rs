@@ -47,16 +47,18 @@ enum Ending {
 
 impl Worker<'_> {
     /// Serves the client.
-    pub fn serve(self, client: Client, ahead: Vec<u8>, frontend: Frontend) -> Exit {
-        log::info("FTP session opened (connect).");
-        let serve = ToFrontend::Serve { peer: client.peer, local: client.local, ahead };
+    pub fn serve(self, mut client: Client, ahead: Vec<u8>, frontend: Frontend) -> Exit {
         let listen = &self.inheritance.config.listen;
+        let proxied = client.proxy.is_none() && listen.proxied.contains(&client.listener);
+        let serve = ToFrontend::Serve { peer: client.peer, local: client.local, proxied, ahead };
         let (keepalive, dscp) = (listen.keepalive.seconds(), listen.dscp.map(Count::get));
         let prepared = socket::prepare_control(client.control.as_fd(), keepalive, dscp);
         if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
             return Exit::PeerGone;
         }
-        let (ending, totals) = match self.log_in(&client, &frontend) {
+        let known = if proxied { self.await_name(&mut client, &frontend) } else { Ok(()) };
+        log::info("FTP session opened (connect).");
+        let (ending, totals) = match known.and_then(|()| self.log_in(&client, &frontend)) {
             Ok((login, session)) => {
                 frontend.bury();
                 self.attend(&client, login, session)
@@ -84,6 +86,37 @@ impl Worker<'_> {
         }
     }
 
+    /// Until the proxy has said whom it speaks for, and the supervisor that he may be served.
+    fn await_name(&self, client: &mut Client, frontend: &Frontend) -> Result<(), Ending> {
+        let deadline =
+            Instant::now() + self.inheritance.config.login.login_timeout.duration() + LOGIN_OVERTIME;
+        let dialogue = Dialogue::new(&frontend.link, &self.supervisor, deadline);
+        let tell = |welcome| frontend.link.send(&ToFrontend::Welcome(welcome)).map_err(|_| Ending::AtOnce);
+        loop {
+            match dialogue.hear(deadline) {
+                Heard::Proxied { peer, local } => {
+                    let proxied = ToSupervisor::Proxied { peer, local };
+                    if client.proxy.is_some() || self.supervisor.send(&proxied).is_err() {
+                        return Err(Ending::AtOnce);
+                    }
+                    client.proxy = Some(client.peer);
+                    (client.peer, client.local) = (peer, local);
+                    self.introduce(client);
+                }
+                Heard::Admitted(admitted) if client.proxy.is_some() => {
+                    tell(admitted)?;
+                    return if admitted { Ok(()) } else { Err(Ending::Left(Leaving::Refused)) };
+                }
+                Heard::Finish => {
+                    frontend.link.send(&ToFrontend::Finish).map_err(|_| Ending::AtOnce)?;
+                }
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),
+                Heard::Admitted(_) | Heard::Attempt { .. } | Heard::End => return Err(Ending::AtOnce),
+            }
+        }
+    }
+
     /// Until somebody is logged in, or nobody is going to be.
     fn log_in(&self, client: &Client, frontend: &Frontend) -> Result<(Login, Session), Ending> {
         let options = &self.inheritance.config.login;
@@ -104,7 +137,7 @@ impl Worker<'_> {
                     continue;
                 }
                 Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),
-                Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
+                Heard::Proxied { .. } | Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
             };
             // Every failure is answered this much after the attempt, however soon it was known.
             let answer_at = Instant::now() + options.failure_delay.duration();
@@ -145,7 +178,9 @@ impl Worker<'_> {
                     let _ = dialogue.frontend.send(&ToFrontend::Finish);
                     return Err(Ending::Left(Leaving::Stopping));
                 }
-                Heard::Attempt { .. } | Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
+                Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::Admitted(_) | Heard::End => {
+                    return Err(Ending::AtOnce);
+                }
             }
         }
         Ok(())
@@ -203,7 +238,9 @@ impl Worker<'_> {
                 Heard::Left(why) => return Err(Ending::Left(why)),
                 // The supervisor's answer, which it gives before it hears us again, will be no.
                 Heard::Finish => {}
-                Heard::Nothing | Heard::Attempt { .. } | Heard::End => return Err(Ending::AtOnce),
+                Heard::Nothing | Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::End => {
+                    return Err(Ending::AtOnce);
+                }
             }
         }
     }

@@ -41,6 +41,7 @@ modules! {
     listings
     data_connections
     addresses
+    proxy
     connection
     every_verb
     mistakes_of_others

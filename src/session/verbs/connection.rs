@@ -139,7 +139,11 @@ pub fn stat(session: &mut Session, argument: &[u8]) -> Outcome {
     let minutes = session.began.elapsed().as_secs() / 60;
     let lines = [
         "The session:".to_string(),
-        format!(" Logged in as {}, for {minutes} minutes, from {}", session.user, session.data.peer.ip()),
+        format!(
+            " Logged in as {}, for {minutes} minutes, from {}",
+            session.user,
+            session.data.ends.peer.ip()
+        ),
         format!(" Type {representation}, structure F, mode {}", session.mode.letter()),
         format!(" Working directory {}", session.cwd),
         " No transfer is going on".to_string(),

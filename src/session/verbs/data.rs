@@ -11,10 +11,10 @@ use crate::session::Session;
 pub fn pasv(session: &mut Session) -> Outcome {
     not_when_epsv_only(session)?;
     not_after_epsv_all(session)?;
-    let IpAddr::V4(local) = session.data.local.ip() else {
+    let IpAddr::V4(local) = session.data.ends.local.ip() else {
         return Ok(Reply::new(Code::BadArgument, "You are connected by IPv6; use EPSV."));
     };
-    let address = session.data.options.address_told(local, session.data.peer.ip());
+    let address = session.data.options.address_told(local, session.data.ends.peer.ip());
     let port = session.data.listen()?;
     Ok(Reply::passive(address, port))
 }
@@ -26,7 +26,7 @@ pub fn epsv(session: &mut Session, argument: &[u8]) -> Outcome {
             session.data.only_extended_passive = true;
             return Ok(Reply::new(Code::Ok, "EPSV only, from here on."));
         }
-        ExtendedPassive::On(protocol) if protocol != Protocol::of(session.data.local.ip()) => {
+        ExtendedPassive::On(protocol) if protocol != Protocol::of(session.data.ends.local.ip()) => {
             return Err(refuse(session, BadAddress::UnknownProtocol));
         }
         ExtendedPassive::On(_) | ExtendedPassive::Same => {}
@@ -46,7 +46,7 @@ pub fn port(session: &mut Session, argument: &[u8]) -> Outcome {
 pub fn eprt(session: &mut Session, argument: &[u8]) -> Outcome {
     active(session)?;
     let target = address::parse_eprt(argument).map_err(|bad| refuse(session, bad))?;
-    if Protocol::of(target.ip()) != Protocol::of(session.data.peer.ip()) {
+    if Protocol::of(target.ip()) != Protocol::of(session.data.ends.peer.ip()) {
         return Err(refuse(session, BadAddress::UnknownProtocol));
     }
     session.data.plan_to_connect(target)?;
@@ -82,7 +82,7 @@ fn refuse(session: &Session, bad: BadAddress) -> Reply {
     match bad {
         BadAddress::Malformed => Reply::new(Code::BadArgument, "This is no address."),
         BadAddress::UnknownProtocol => {
-            let protocol = Protocol::of(session.data.local.ip()).number();
+            let protocol = Protocol::of(session.data.ends.local.ip()).number();
             Reply::new(Code::UnknownProtocol, format!("Network protocol not supported, use ({protocol})"))
         }
     }
