@@ -253,8 +253,13 @@ pub fn unknown<'a>(mut names: impl Iterator<Item = &'a str>, verb: &str) -> Repl
 pub fn help(entries: &[Entry], topic: &[u8]) -> Reply {
     let topic = String::from_utf8_lossy(topic.trim_ascii()).to_ascii_uppercase();
     if topic.is_empty() {
-        let names: Vec<&str> =
-            entries.iter().map(|entry| entry.name).filter(|name| !name.contains(' ')).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for name in entries.iter().filter_map(|entry| entry.name.split(' ').next()) {
+            // Of a family of verbs, the first name alone, and once.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         return listed("Commands (HELP and a command says more):", &names);
     }
     match entries.iter().find(|entry| entry.name == topic) {
