@@ -66,6 +66,10 @@ modules! {
 /// What is tested also where no world can be made.
 const ANYWHERE: &[&str] = &["share::needs_no_root"];
 
+/// What needs more of the kernel than a world does: how to find out, and what to say of a test that cannot run.
+const DEMANDING: &[(&str, fn() -> bool, &str)] =
+    &[("site::tells_a_quota_and_what_it_leaves", world::has_quotas, "needs quotas of tmpfs")];
+
 fn main() {
     let mut arguments = Arguments::from_args();
     // Most tests wait for something most of the time.
@@ -78,6 +82,9 @@ fn main() {
         for &(name, test) in tests {
             let name = format!("{module}::{name}");
             let obstacle = if ANYWHERE.contains(&name.as_str()) { None } else { obstacle };
+            let demand = DEMANDING.iter().find(|(demanding, ..)| *demanding == name);
+            let obstacle =
+                obstacle.or_else(|| demand.and_then(|(_, is_met, what)| (!is_met()).then_some(*what)));
             trials.push(trial(name, test, obstacle));
         }
     }

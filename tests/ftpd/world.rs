@@ -133,12 +133,12 @@ impl World {
         mount_tmpfs(path.as_ref(), &options).expect("small file system");
     }
 
-    /// The same, with a quota for the user and not for the rest. False: this kernel cannot (before Linux 6.6).
-    pub fn mount_with_quota(&self, path: impl AsRef<Path>, user: &str, bytes: u64) -> bool {
+    /// The same, with a quota for the user and not for the rest; see `has_quotas`.
+    pub fn mount_with_quota(&self, path: impl AsRef<Path>, user: &str, bytes: u64) {
         let account = self.account(user);
         let options =
             format!("usrquota_block_hardlimit={bytes},mode=755,uid={},gid={}", account.uid, account.gid);
-        mount_tmpfs(path.as_ref(), &options).is_ok()
+        mount_tmpfs(path.as_ref(), &options).expect("a tmpfs with quotas");
     }
 
     /// Gives this world a /dev of its own, with the devices that every program expects.
@@ -181,6 +181,18 @@ impl World {
             fs::rename(temporary, format!("/etc/{name}")).expect("account file in its place");
         }
     }
+}
+
+/// Whether this kernel keeps quotas of tmpfs (Linux 6.6, where it was built so).
+pub fn has_quotas() -> bool {
+    let attempt = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNS).is_ok() && {
+            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+                .is_ok()
+                && mount_tmpfs(Path::new("/mnt"), "usrquota_block_hardlimit=1048576").is_ok()
+        }
+    });
+    attempt.join().unwrap_or(false)
 }
 
 /// Whether this process may make worlds; if not, why.
