@@ -66,9 +66,18 @@ modules! {
 /// What is tested also where no world can be made.
 const ANYWHERE: &[&str] = &["share::needs_no_root"];
 
-/// What needs more of the kernel than a world does: how to find out, and what to say of a test that cannot run.
-const DEMANDING: &[(&str, fn() -> bool, &str)] =
-    &[("site::tells_a_quota_and_what_it_leaves", world::has_quotas, "needs quotas of tmpfs")];
+/// A test that needs more of the kernel than a world does.
+struct Demanding {
+    name: &'static str,
+    is_possible: fn() -> bool,
+    needs: &'static str,
+}
+
+const DEMANDING: &[Demanding] = &[Demanding {
+    name: "site::tells_a_quota_and_what_it_leaves",
+    is_possible: world::has_quotas,
+    needs: "needs quotas of tmpfs",
+}];
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -82,9 +91,8 @@ fn main() {
         for &(name, test) in tests {
             let name = format!("{module}::{name}");
             let obstacle = if ANYWHERE.contains(&name.as_str()) { None } else { obstacle };
-            let demand = DEMANDING.iter().find(|(demanding, ..)| *demanding == name);
-            let obstacle =
-                obstacle.or_else(|| demand.and_then(|(_, is_met, what)| (!is_met()).then_some(*what)));
+            let demanding = DEMANDING.iter().find(|one| one.name == name && !(one.is_possible)());
+            let obstacle = obstacle.or(demanding.map(|one| one.needs));
             trials.push(trial(name, test, obstacle));
         }
     }
