@@ -12,6 +12,7 @@ use crate::protocol::command::Command;
 use crate::protocol::line::LineBuffer;
 use crate::protocol::message;
 use crate::protocol::path::FtpPath;
+use crate::protocol::proxy::HeaderReader;
 use crate::protocol::reply::{Code, Reply};
 use crate::session::ascii::{FromWire, to_wire};
 use crate::session::deflate::{Deflater, Inflater};
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("listing_arguments", listing_arguments),
     ("arguments", arguments),
     ("ascii", ascii),
+    ("proxy_headers", proxy_headers),
     ("replies", replies),
     ("messages", messages),
     ("configuration", configuration),
@@ -175,6 +177,29 @@ pub fn ascii(input: &[u8]) {
         text
     };
     assert_eq!(received(piece), received(usize::MAX));
+}
+
+/// A header of a proxy is the same in pieces of any size, bounded, and takes nothing that stands behind it.
+pub fn proxy_headers(input: &[u8]) {
+    let (piece, bytes) = cut(input);
+    let read = |bytes: &[u8], piece: usize| {
+        let mut reader = HeaderReader::default();
+        let mut taken = 0;
+        for part in bytes.chunks(piece) {
+            taken += reader.feed(part);
+            if reader.take().is_some() {
+                break;
+            }
+        }
+        (reader.take(), taken)
+    };
+    let whole = read(bytes, usize::MAX);
+    assert_eq!(whole, read(bytes, piece));
+    assert!(whole.1 <= 4096);
+    if whole.0.is_some() {
+        assert_eq!(whole, read(&bytes[..whole.1], piece));
+        assert_eq!(whole, read(&[&bytes[..whole.1], b"USER x\r\n"].concat(), piece));
+    }
 }
 
 /// Whatever a reply quotes, a client finds its end, and nothing behind it.
