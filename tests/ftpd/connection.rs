@@ -223,7 +223,6 @@ fn quit_during_a_transfer_lets_it_finish() {
     client.command("STOR new", 150);
     data.write_all(b"first, ").expect("data");
     client.send("QUIT");
-    std::thread::sleep(Duration::from_millis(50));
     data.write_all(b"second").expect("data");
     drop(data);
     let mut codes = vec![client.read_reply().code, client.read_reply().code];

@@ -37,6 +37,7 @@ modules! {
     confinement
     directories
     transfers
+    incomplete_transfers
     mode_z
     listings
     data_connections

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use crate::client::{Client, reset};
+use crate::client::Client;
 use crate::server::{Server, wait_until};
 use crate::world::World;
 
@@ -34,26 +34,15 @@ tests! {
     does_not_write_what_only_others_may
     refuses_anything_but_files_at_once
     refuses_missing_files_before_a_connection_is_made
-    a_full_disk_keeps_the_old_file
-    a_full_disk_keeps_the_beginning_of_a_new_file
-    an_upload_that_breaks_off_keeps_the_old_file
-    an_upload_that_breaks_off_keeps_the_beginning_of_a_new_file
-    a_resumed_upload_that_breaks_off_keeps_what_was_there
-    a_download_that_breaks_off_is_not_complete
-    a_file_that_shrinks_meanwhile_is_not_complete
-    a_stalled_transfer_ends
-    a_slow_transfer_does_not_end
     tells_the_time_of_a_file
     sets_the_time_of_a_file
     tells_the_size_in_bytes
     takes_allo_without_a_word
     two_clients_transfer_side_by_side
-    two_uploads_of_one_name_never_mix
-    an_upload_whose_file_is_removed_meanwhile_is_not_complete
 }
 
 /// A daemon that shows alice her home.
-fn alice(settings: &str) -> (World, Server, Client) {
+pub fn alice(settings: &str) -> (World, Server, Client) {
     let world = World::new();
     let server = Server::start(&world, settings);
     let client = Client::logged_in("alice");
@@ -61,7 +50,7 @@ fn alice(settings: &str) -> (World, Server, Client) {
 }
 
 /// Bytes without a pattern that a mistake could hide in.
-fn noise(length: usize) -> Vec<u8> {
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -74,7 +63,7 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-fn stored(name: &str) -> Vec<u8> {
+pub fn stored(name: &str) -> Vec<u8> {
     fs::read(Path::new("/home/alice").join(name)).expect("stored file")
 }
 
@@ -311,133 +300,6 @@ fn refuses_missing_files_before_a_connection_is_made() {
     assert!([550, 553].contains(&code), "{code}");
 }
 
-/// A home of one MiB for alice.
-fn in_a_small_home() -> (World, Server, Client) {
-    let world = World::new();
-    world.mount_small("/home/alice", "alice", 1 << 20);
-    let server = Server::start(&world, "");
-    let client = Client::logged_in("alice");
-    (world, server, client)
-}
-
-/// Sends more than there is room for.
-fn overfill(client: &mut Client, command: &str) {
-    let mut data = client.passive();
-    client.command(command, 150);
-    // The server may break the connection before it has taken everything.
-    _ = data.write_all(&noise(4 << 20));
-    drop(data);
-    let code = client.read_reply().code;
-    assert!([452, 552].contains(&code), "{command}: {code}");
-}
-
-fn a_full_disk_keeps_the_old_file() {
-    let (world, _server, mut client) = in_a_small_home();
-    world.give("alice", "file", "the old content");
-    overfill(&mut client, "STOR file");
-    assert_eq!(stored("file"), b"the old content");
-    // What did not fit takes no room any more.
-    client.transmit("STOR other", &noise(500_000));
-    let names: Vec<_> = fs::read_dir("/home/alice").expect("home").map(|e| e.expect("entry").file_name()).collect();
-    assert_eq!(names.len(), 2, "{names:?}");
-}
-
-fn a_full_disk_keeps_the_beginning_of_a_new_file() {
-    let (_world, _server, mut client) = in_a_small_home();
-    overfill(&mut client, "STOR file");
-    let kept = stored("file");
-    assert!(!kept.is_empty() && noise(4 << 20).starts_with(&kept), "{} bytes are kept", kept.len());
-}
-
-/// Sends a part of a file; breaks the connection when the server has written it and the file has this size.
-fn break_off(server: &Server, client: &mut Client, command: &str, part: &[u8], size: u64) {
-    let mut data = client.passive();
-    client.command(command, 150);
-    data.write_all(part).expect("data");
-    server.wait_until_written(size);
-    reset(data);
-    client.expect(426);
-}
-
-fn an_upload_that_breaks_off_keeps_the_old_file() {
-    let (world, server, mut client) = alice("");
-    world.give("alice", "file", "the old content");
-    break_off(&server, &mut client, "STOR file", b"the new", 7);
-    assert_eq!(stored("file"), b"the old content");
-    client.command("PWD", 257);
-}
-
-fn an_upload_that_breaks_off_keeps_the_beginning_of_a_new_file() {
-    let (_world, server, mut client) = alice("");
-    break_off(&server, &mut client, "STOR file", b"the beginning", 13);
-    assert_eq!(stored("file"), b"the beginning");
-    client.command("REST 13", 350);
-    client.transmit("STOR file", b" and the end");
-    assert_eq!(stored("file"), b"the beginning and the end");
-}
-
-fn a_resumed_upload_that_breaks_off_keeps_what_was_there() {
-    let (world, server, mut client) = alice("");
-    world.give("alice", "file", "0123");
-    client.command("REST 4", 350);
-    break_off(&server, &mut client, "STOR file", b"4567", 8);
-    assert!(stored("file").starts_with(b"0123"), "{:?}", stored("file"));
-}
-
-fn a_download_that_breaks_off_is_not_complete() {
-    let (world, _server, mut client) = alice("");
-    world.give("alice", "file", noise(8 << 20));
-    let mut data = client.passive();
-    client.command("RETR file", 150);
-    data.read_exact(&mut [0; 1000]).expect("data");
-    reset(data);
-    client.expect(426);
-    client.command("PWD", 257);
-}
-
-fn a_file_that_shrinks_meanwhile_is_not_complete() {
-    let (world, _server, mut client) = alice("");
-    let path = world.give("alice", "file", "");
-    let file = File::options().write(true).open(path).expect("file");
-    file.set_len(64 << 20).expect("length");
-    let mut data = client.passive();
-    client.command("RETR file", 150);
-    data.read_exact(&mut [0; 1000]).expect("data");
-    file.set_len(100).expect("length");
-    _ = data.read_to_end(&mut Vec::new());
-    let code = client.read_reply().code;
-    assert!([426, 451].contains(&code), "{code}");
-}
-
-fn a_stalled_transfer_ends() {
-    let (world, server, mut client) = alice("session.stall-timeout = 1");
-    let path = world.give("alice", "file", "");
-    File::options().write(true).open(path).and_then(|file| file.set_len(1 << 30)).expect("file");
-    let _data = client.passive();
-    client.command("RETR file", 150);
-    let code = client.read_reply().code;
-    assert!([426, 421].contains(&code), "{code}");
-    drop(_data);
-    let _data = client.passive();
-    client.command("STOR other", 150);
-    let code = client.read_reply().code;
-    assert!([426, 421].contains(&code), "{code}");
-    server.wait_for_log("file");
-}
-
-fn a_slow_transfer_does_not_end() {
-    let (_world, _server, mut client) = alice("session.stall-timeout = 2\nsession.idle-timeout = 2");
-    let mut data = client.passive();
-    client.command("STOR file", 150);
-    for _ in 0..6 {
-        data.write_all(b"piece").expect("data");
-        std::thread::sleep(Duration::from_millis(600));
-    }
-    drop(data);
-    client.expect(226);
-    assert_eq!(stored("file").len(), 30);
-}
-
 fn tells_the_time_of_a_file() {
     let (world, _server, mut client) = alice("");
     let path = world.give("alice", "file", "content");
@@ -484,39 +346,4 @@ fn two_clients_transfer_side_by_side() {
     one.expect(226);
     assert!(content == noise(100_000));
     wait_until("both are served", || (server.log().contains("bob")).then_some(()));
-}
-
-fn two_uploads_of_one_name_never_mix() {
-    let (_world, server, mut one) = alice("");
-    let mut two = Client::logged_in("alice");
-    let (first, second) = (vec![b'1'; 3_000_000], vec![b'2'; 2_000_000]);
-    let mut data = one.passive();
-    one.command("STOR file", 150);
-    data.write_all(&first[..1_000_000]).expect("data");
-    server.wait_until_written(1_000_000);
-    let mut other = two.passive();
-    two.send("STOR file");
-    let accepted = two.read_reply().code == 150;
-    if accepted {
-        other.write_all(&second).expect("data");
-    }
-    drop(other);
-    let accepted = accepted && two.read_reply().code == 226;
-    data.write_all(&first[1_000_000..]).expect("data");
-    drop(data);
-    one.expect(226);
-    let found = stored("file");
-    assert!(found == first || (accepted && found == second), "a mixture of {} bytes", found.len());
-}
-
-fn an_upload_whose_file_is_removed_meanwhile_is_not_complete() {
-    let (_world, server, mut client) = alice("");
-    let mut data = client.passive();
-    client.command("STOR file", 150);
-    data.write_all(b"content").expect("data");
-    server.wait_until_written(7);
-    fs::remove_file("/home/alice/file").expect("removed");
-    drop(data);
-    let reply = client.read_reply();
-    assert!((400..=553).contains(&reply.code), "{reply}");
 }
