@@ -1,6 +1,6 @@
 //! `ftpd`, a file transfer daemon for real Unix accounts.
 //!
-//! The source tree is the process tree: `supervisor`, `worker`, `frontend` and `session` are a process each;
+//! The source tree is the process tree: `supervisor`, `worker`, `frontend`, `session` and `resolver` are a process each;
 //! the other folders are shared and hold no policy. docs/processes.md has the drawing.
 
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod ipc;
 pub mod log;
 pub mod protocol;
+mod resolver;
 mod session;
 mod supervisor;
 #[allow(unsafe_code)]

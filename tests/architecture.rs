@@ -43,6 +43,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("supervisor", &["protocol", "frontend", "session"]),
     ("worker", &["protocol", "supervisor"]),
     ("frontend", &["session", "worker", "supervisor"]),
+    ("resolver", &["config", "protocol", "frontend", "session", "worker", "supervisor"]),
     ("session", &["frontend", "worker", "supervisor"]),
     (
         "protocol",

@@ -13,7 +13,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{Serving, absolute, print, refuse};
 use crate::config::{
-    AbsolutePath, Config, ConfigSource, LogTarget, Permissions, PortRange, RootDir, Template,
+    AbsolutePath, Config, ConfigSource, LogTarget, Masquerade, Permissions, PortRange, RootDir, Template,
 };
 use crate::ipc::messages::Password;
 use crate::supervisor;
@@ -109,7 +109,7 @@ impl Share {
         config.session.root_dir = RootDir::Template(Template::from(directory));
         config.session.permissions = permissions;
         config.data.passive_ports = self.range;
-        config.data.masquerade_address = self.nat_address;
+        config.data.masquerade_address = self.nat_address.map(Masquerade::Address);
         config.data.active_port_20 = false;
         config.log.to = LogTarget::Stderr;
         config

@@ -45,6 +45,7 @@ impl fmt::Display for Network {
 }
 
 text_values! {
+    Masquerade: "IPv4 address or name".to_string();
     Network: "network".to_string();
 }
 
@@ -88,6 +89,50 @@ impl Value for AddressMap {
     }
 }
 
+/// What clients are told in place of the server's own address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Masquerade {
+    /// This address.
+    Address(Ipv4Addr),
+    /// The address that this name has in the DNS.
+    Name(String),
+}
+
+impl FromStr for Masquerade {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Masquerade, String> {
+        if let Ok(address) = text.parse() {
+            return Ok(Masquerade::Address(address));
+        }
+        let label = |label: &str| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            (1..=63).contains(&label.len()) && label.bytes().all(known)
+        };
+        let name = text.strip_suffix('.').unwrap_or(text);
+        let last = name.rsplit('.').next().unwrap_or_default();
+        // Numbers alone are an address that is wrong.
+        let is_name = name.len() <= 253
+            && name.split('.').all(label)
+            && !last.bytes().all(|byte| byte.is_ascii_digit());
+        match is_name {
+            true => Ok(Masquerade::Name(text.to_string())),
+            false => Err(format!(
+                "{text:?} is no IPv4 address and no name, such as \"192.0.2.1\" or \"ftp.example.org\""
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Masquerade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Masquerade::Address(address) => address.fmt(f),
+            Masquerade::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 impl Data {
     /// Whether the verb is of any use: FEAT does not announce those that are switched off.
     pub fn offers(&self, verb: &str) -> bool {
@@ -98,12 +143,22 @@ impl Data {
         }
     }
 
-    /// The address that PASV tells a client who is connected to `own`.
-    pub fn address_told(&self, own: Ipv4Addr, client: IpAddr) -> Ipv4Addr {
+    /// The address that PASV tells a client who is connected to `own`; `resolved` is that of the name in
+    /// `masquerade-address`. None: it would be that, and is not known.
+    pub fn address_told(
+        &self,
+        own: Ipv4Addr,
+        client: IpAddr,
+        resolved: Option<Ipv4Addr>,
+    ) -> Option<Ipv4Addr> {
         if self.masquerade_exempt.iter().any(|network| network.contains(client)) {
-            return own;
+            return Some(own);
         }
-        self.masquerade_map.get(own).or(self.masquerade_address).unwrap_or(own)
+        self.masquerade_map.get(own).or(match &self.masquerade_address {
+            None => Some(own),
+            Some(Masquerade::Address(address)) => Some(*address),
+            Some(Masquerade::Name(_)) => resolved,
+        })
     }
 }
 
@@ -118,7 +173,8 @@ mod tests {
     }
 
     fn told(data: &Data, own: &str, client: &str) -> String {
-        data.address_told(own.parse().unwrap(), client.parse().unwrap()).to_string()
+        let told = data.address_told(own.parse().unwrap(), client.parse().unwrap(), None);
+        told.map_or("unknown".to_string(), |address| address.to_string())
     }
 
     #[test]
@@ -135,6 +191,21 @@ mod tests {
             assert_eq!(told(&data, "10.0.0.5", neighbor), "10.0.0.5");
         }
         assert_eq!(told(&Data::default(), "10.0.0.5", "192.0.2.1"), "10.0.0.5");
+    }
+
+    #[test]
+    fn a_name_stands_for_what_it_was_resolved_to() {
+        let data = read(
+            "[data]\nmasquerade-address = \"ftp.example.org\"\nmasquerade-exempt = [\"192.168.0.0/16\"]\n",
+        );
+        assert_eq!(told(&data, "10.0.0.5", "192.0.2.1"), "unknown");
+        assert_eq!(told(&data, "10.0.0.5", "192.168.0.1"), "10.0.0.5");
+        let resolved = Some(Ipv4Addr::new(203, 0, 113, 7));
+        let told = data.address_told(Ipv4Addr::LOCALHOST, "192.0.2.1".parse().unwrap(), resolved);
+        assert_eq!(told, resolved);
+        for wrong in ["", "203.0.113", "2001:db8::1", "a..b", "two words", "ftp.example.org:21"] {
+            assert!(wrong.parse::<Masquerade>().is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::os::fd::RawFd;
 use std::path::Path;
 
 pub use check::Finding;
-pub use data::{AddressMap, Network};
+pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};

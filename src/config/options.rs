@@ -2,9 +2,9 @@
 //!
 //! To add an option, add it here, run `make documents`, and use it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::data::{AddressMap, Network};
+use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
 use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
@@ -145,9 +145,12 @@ options! {
     [data] Data {
         /// Ports for passive mode, to be opened in the firewall. If not set, the system chooses.
         passive_ports: Option<PortRange>, such as "50000-50999";
-        /// The address that PASV tells clients, where a router translates addresses; EPSV tells none. If not set: the
+        /// The address that PASV tells clients, where a router translates addresses; EPSV tells none. A name is looked up
+        /// in the background, and its last known address is told to clients who connect from then on. If not set: the
         /// address that the client connected to.
-        masquerade_address: Option<Ipv4Addr>, such as "203.0.113.7";
+        masquerade_address: Option<Masquerade>, such as "203.0.113.7";
+        /// How often a name in `masquerade-address` is looked up.
+        masquerade_refresh: Seconds<1, 86400> = 60;
         /// The same for a server with several addresses: to the left its own, to the right what clients are told.
         /// Addresses that are not listed are told as `masquerade-address` says.
         masquerade_map: AddressMap = {};

@@ -108,6 +108,16 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
+impl Field for Ipv4Addr {
+    fn put(&self, packet: &mut Vec<u8>) {
+        packet.extend_from_slice(&self.octets());
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(Ipv4Addr::from(take_array::<4>(packet)?))
+    }
+}
+
 impl Field for SocketAddr {
     fn put(&self, packet: &mut Vec<u8>) {
         match self {

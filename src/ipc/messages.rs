@@ -2,7 +2,7 @@
 //!
 //! Requests carry facts; the privileged side decides. Nothing here says who somebody is or what he may do.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::bytes::{Field, Malformed};
 use super::link::{Link, Message};
@@ -19,6 +19,10 @@ pub type LoginLink = Link<FromFrontend, ToFrontend>;
 pub type SessionLink = Link<ToSession, FromSession>;
 /// The session's end of its link to the worker.
 pub type FavourLink = Link<FromSession, ToSession>;
+/// The supervisor's end of its link to the resolver.
+pub type AnswerLink = Link<ToResolver, FromResolver>;
+/// The resolver's end of its link to the supervisor.
+pub type QuestionLink = Link<FromResolver, ToResolver>;
 
 /// Enums whose variants are numbered in the order they stand in; the order is the wire format.
 macro_rules! values {
@@ -35,7 +39,7 @@ macro_rules! values {
         }
 
         impl Field for $name {
-            #[allow(unused_assignments, unused_mut)]
+            #[allow(unused_assignments, unused_mut, irrefutable_let_patterns)]
             fn put(&self, packet: &mut Vec<u8>) {
                 let mut tag = 0u8;
                 $(
@@ -82,12 +86,14 @@ values! {
     enum ToWorker {
         /// Serve this client. Carries the control connection. `listener` is what the configuration calls where he came in.
         /// After REIN, `proxy` is the proxy that has spoken for him already, and `ahead` was read and not obeyed yet.
+        /// `masquerade` is the address of the name in `masquerade-address`, if it is known.
         Serve {
             id: u64,
             peer: SocketAddr,
             local: SocketAddr,
             listener: SocketAddr,
             proxy: Option<SocketAddr>,
+            masquerade: Option<Ipv4Addr>,
             ahead: Vec<u8>,
         },
         /// The answer to `MayLogIn` and to `Proxied`.
@@ -111,6 +117,20 @@ values! {
         /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
         /// the user's. Carries the control connection.
         HandBack { ahead: Vec<u8> },
+    }
+
+    /// Supervisor → resolver.
+    enum ToResolver {
+        /// What is the address of this name? To be looked up again as often as that, in seconds.
+        Resolve { name: String, every: u32 },
+    }
+
+    /// Resolver → supervisor.
+    enum FromResolver {
+        /// The name has this address from now on.
+        Address { address: Ipv4Addr },
+        /// The address cannot be found any more.
+        Failed { why: String },
     }
 
     /// Worker → frontend.
@@ -315,6 +335,8 @@ messages! {
     ToSupervisor (ToSupervisor::Session | ToSupervisor::HandBack { .. });
     ToFrontend (ToFrontend::Serve { .. });
     FromFrontend;
+    ToResolver;
+    FromResolver;
     ToSession (ToSession::DataSocket);
     FromSession;
 }
@@ -338,7 +360,10 @@ mod tests {
             id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
             peer in address(), local in address()
         ) {
-            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), ahead: path.clone() });
+            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), masquerade: flag.then_some(number.into()), ahead: path.clone() });
+            survives(&ToResolver::Resolve { name: text.clone(), every: number });
+            survives(&FromResolver::Address { address: number.into() });
+            survives(&FromResolver::Failed { why: text.clone() });
             survives(&ToSupervisor::Proxied { peer, local });
             survives(&FromFrontend::Proxied { peer, local });
             survives(&ToWorker::Admitted(flag));

@@ -2,7 +2,7 @@
 //! client's own address takes part, unless others are allowed to him.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -42,6 +42,8 @@ pub struct Ends {
     pub here: SocketAddr,
     /// The proxies that passive connections come from; empty: they come from the client himself.
     pub proxies: Vec<Network>,
+    /// The address of the name in `masquerade-address`, if it is known.
+    pub masquerade: Option<Ipv4Addr>,
     /// Whether other addresses than the client's may take part.
     pub foreign: bool,
 }
@@ -312,7 +314,10 @@ mod tests {
         let mut options = Config::default().data;
         options.passive_ports = range.map(|range| range.parse().unwrap());
         let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
-        DataPort::new(options, Ends { local, peer, here: local, proxies: Vec::new(), foreign: false })
+        DataPort::new(
+            options,
+            Ends { local, peer, here: local, proxies: Vec::new(), masquerade: None, foreign: false },
+        )
     }
 
     fn code<T>(result: Result<T, Reply>) -> Option<u16> {

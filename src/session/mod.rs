@@ -41,7 +41,7 @@ mod watch;
 mod work;
 mod worker;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -101,6 +101,8 @@ pub struct Start {
     pub here: SocketAddr,
     /// Whose proxies speak for the client; empty: he speaks for himself.
     pub proxies: Vec<Network>,
+    /// The address of the name in `masquerade-address`, if it is known.
+    pub masquerade: Option<Ipv4Addr>,
     /// What the client is told when he is logged in (230), before the messages of his directory and of his options.
     pub greeting: Vec<String>,
 }
@@ -209,6 +211,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         peer: start.peer,
         here: start.here,
         proxies: start.proxies,
+        masquerade: start.masquerade,
         foreign: start.options.foreign_addresses,
     };
     let mut session = Session {

@@ -134,7 +134,8 @@ impl Supervisor {
     fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>) {
         self.last_id += 1;
         let Serving { peer, local, listener, proxy, .. } = *serving;
-        let message = ToWorker::Serve { id: self.last_id, peer, local, listener, proxy, ahead };
+        let (id, masquerade) = (self.last_id, self.naming.address);
+        let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead };
         let login_timeout = self.inheritance.config.login.login_timeout.duration();
         let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
         loop {

@@ -9,6 +9,7 @@
 mod clients;
 mod limits;
 mod listen;
+mod naming;
 mod orders;
 mod pool;
 mod turns;
@@ -30,11 +31,13 @@ use crate::system::{Doing, Failure, capabilities, landlock, title};
 use crate::worker::Inheritance;
 use limits::Counts;
 use listen::Listener;
+use naming::Naming;
 use pool::{Pool, SlotId};
 
 /// Tokens of the epoll set; those of slots have a bit of their own (pool.rs).
 const SIGNALS_TOKEN: u64 = 0;
-const FIRST_LISTENER_TOKEN: u64 = 1;
+const RESOLVER_TOKEN: u64 = 1;
+const FIRST_LISTENER_TOKEN: u64 = 2;
 
 /// How far stopping has come.
 enum Phase {
@@ -61,6 +64,7 @@ struct Supervisor {
     accepting: bool,
     rest_until: Option<Instant>,
     counts: Counts,
+    naming: Naming,
     pool: Pool,
     /// Who was accepted and may not be logged in yet, in the order of their deadlines.
     logins: VecDeque<(Instant, SlotId)>,
@@ -114,6 +118,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         accepting: false,
         rest_until: None,
         counts: Counts::default(),
+        naming: Naming::default(),
         pool: Pool::new(),
         logins: VecDeque::new(),
         phase: Phase::Serving,
@@ -124,6 +129,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         refusal_logged: None,
         reserve: clients::reserve(),
     };
+    supervisor.begin_naming();
     supervisor.set_accepting(true)?;
     for listener in &supervisor.listeners {
         log::notice(format_args!("listening on {}", listener.address));

@@ -70,6 +70,7 @@ impl Supervisor {
         }
         self.inheritance = Rc::new(inheritance);
         self.pool.retire_spare(&self.epoll);
+        self.begin_naming();
         Ok(())
     }
 
@@ -84,6 +85,7 @@ impl Supervisor {
                 let _ = self.set_accepting(false);
                 self.listeners.clear();
                 self.rest_until = None;
+                self.end_naming();
                 self.pool.retire_spare(&self.epoll);
                 self.phase = Phase::Draining { until: now + grace };
                 self.tell_all(&ToWorker::Finish);

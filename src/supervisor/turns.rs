@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use super::limits::User;
 use super::orders::LAST_WARNING;
 use super::pool::{Part, SlotId};
-use super::{FIRST_LISTENER_TOKEN, Phase, SIGNALS_TOKEN, Supervisor, notify};
+use super::{FIRST_LISTENER_TOKEN, Phase, RESOLVER_TOKEN, SIGNALS_TOKEN, Supervisor, notify};
 use crate::exit::Exit;
 use crate::ipc::messages::{ToSupervisor, ToWorker};
 use crate::log;
@@ -52,6 +52,7 @@ impl Supervisor {
                     }
                     Some((id, Part::Life)) => self.bury(id),
                     None if event.data() == SIGNALS_TOKEN => self.obey_signals(),
+                    None if event.data() == RESOLVER_TOKEN => self.hear_resolver(),
                     None => self.accept_from((event.data() - FIRST_LISTENER_TOKEN) as usize),
                 }
             }
@@ -185,6 +186,9 @@ impl Supervisor {
                 log::error(&failure);
             }
         }
+        if self.naming.again.is_some_and(|moment| now >= moment) {
+            self.fork_resolver();
+        }
         while let Some((_, slot)) = self.logins.pop_front_if(|(deadline, _)| now >= *deadline) {
             let Some(slot) = self.pool.get_mut(slot) else { continue };
             if let Some(serving) = slot.serving.as_ref().filter(|serving| serving.user.is_none()) {
@@ -211,7 +215,7 @@ impl Supervisor {
         while self.logins.pop_front_if(&mut is_over).is_some() {}
         let login = self.logins.front().map(|(deadline, _)| *deadline);
         let spare = if matches!(self.phase, Phase::Serving) { self.pool.not_before() } else { None };
-        [stopping, login, spare, self.rest_until].into_iter().flatten().min()
+        [stopping, login, spare, self.rest_until, self.naming.again].into_iter().flatten().min()
     }
 }
 

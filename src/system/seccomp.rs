@@ -25,6 +25,7 @@ pub struct Filters {
     frontend: BpfProgram,
     reader: BpfProgram,
     writer: BpfProgram,
+    resolver: BpfProgram,
 }
 
 impl Filters {
@@ -34,12 +35,18 @@ impl Filters {
             frontend: frontend().compile(),
             reader: session(Access::Read).compile(),
             writer: session(Access::Write).compile(),
+            resolver: resolver().compile(),
         }
     }
 
     /// From here on this process is a frontend: it can use the sockets that it has, and no others.
     pub fn confine_frontend(&self) -> Result<(), Failure> {
         load(&self.frontend)
+    }
+
+    /// From here on this process is the resolver: it can read files and use the network, and change nothing.
+    pub fn confine_resolver(&self) -> Result<(), Failure> {
+        load(&self.resolver)
     }
 
     /// From here on this process is a session: it can use files and TCP, and change nothing about itself.
@@ -106,6 +113,14 @@ fn session(access: Access) -> Table {
             table.allow_if(call, only(Condition::without(flags, WRITES)), read_only);
         }
     }
+    table
+}
+
+/// A session that reads, with what name services need: sockets of all kinds, and modules that are loaded when they are
+/// first used.
+fn resolver() -> Table {
+    let mut table = session(Access::Read);
+    table.always(&[libc::SYS_socket, libc::SYS_mmap, libc::SYS_mprotect], Verdict::Allow);
     table
 }
 

@@ -1,6 +1,6 @@
 //! What every worker inherits from the supervisor, made once for each configuration and not secret.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use crate::config::Config;
@@ -26,6 +26,11 @@ pub struct Inheritance {
 const NOBODY: &str = "nobody";
 
 impl Inheritance {
+    /// What the one process needs that is neither a worker nor a child of one: its account, its filter, /dev/null.
+    pub fn for_resolver(&self) -> (&Account, &Filters, BorrowedFd<'_>) {
+        (&self.frontend_account, &self.filters, self.null.as_fd())
+    }
+
     /// Compiles filters, finds the frontend's account, makes its empty root, reads the time zone for listings.
     pub fn prepare(config: Config, descriptors: DescriptorLimit) -> Result<Inheritance, Failure> {
         time_zone::load();

@@ -20,7 +20,7 @@ mod watch;
 
 pub use inheritance::Inheritance;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::unistd::Pid;
@@ -61,6 +61,8 @@ pub struct Client {
     pub proxy: Option<SocketAddr>,
     /// This machine's end of the connection.
     pub here: SocketAddr,
+    /// The address of the name in `masquerade-address`, if it was known when he came.
+    pub masquerade: Option<Ipv4Addr>,
     /// The control connection. The worker never reads from it; the kernel's view of it tells who has fallen silent.
     pub control: OwnedFd,
 }
@@ -107,7 +109,10 @@ impl Worker<'_> {
 
     fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
-            Ok(Some((ToWorker::Serve { id, peer, local, listener, proxy, ahead }, Some(control)))) => {
+            Ok(Some((
+                ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead },
+                Some(control),
+            ))) => {
                 let here = match proxy {
                     None => local,
                     Some(_) => match socket::local_address(control.as_fd()) {
@@ -115,7 +120,7 @@ impl Worker<'_> {
                         Err(_) => return Exit::PeerGone,
                     },
                 };
-                let client = Client { id, peer, local, listener, proxy, here, control };
+                let client = Client { id, peer, local, listener, proxy, here, masquerade, control };
                 self.introduce(&client);
                 self.serve(client, ahead, frontend)
             }

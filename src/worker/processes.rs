@@ -138,6 +138,7 @@ fn start(
         local: client.local,
         here: client.here,
         proxies,
+        masquerade: client.masquerade,
         ahead: ahead.to_vec(),
         greeting: login.take_texts(),
     }

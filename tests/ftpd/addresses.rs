@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
+use nix::sys::signal::{Signal, kill};
 
 use crate::client::{Client, connect_from, patient};
 use crate::server::{Server, wait_until};
@@ -13,6 +14,10 @@ use crate::world::World;
 tests! {
     tells_each_of_its_addresses_as_the_map_says
     tells_neighbors_its_own_address
+    a_name_is_looked_up_in_the_background
+    a_name_without_an_address_is_no_obstacle
+    the_resolver_is_nobody
+    a_dead_resolver_harms_nobody
     epsv_only_refuses_all_other_ways
     active_connections_can_be_refused_at_one_listener
     whoever_is_allowed_to_can_send_from_server_to_server
@@ -78,6 +83,67 @@ fn tells_neighbors_its_own_address() {
     assert_eq!(pasv(&mut alice_between([127, 0, 0, 1], "127.0.0.1:21")).0, Ipv4Addr::new(203, 0, 113, 7));
     let mut neighbor = alice_between([127, 1, 2, 3], "127.0.0.2:21");
     assert_eq!(pasv(&mut neighbor).0, Ipv4Addr::new(127, 0, 0, 2));
+}
+
+const BY_NAME: &str = "data.masquerade-address = \"ftp.example.org\"\ndata.masquerade-refresh = 1";
+
+fn with_hosts(hosts: &str, settings: &str) -> (World, Server) {
+    let world = World::new();
+    world.write("/etc/hosts", hosts);
+    world.give("alice", "file", "content");
+    let server = Server::start(&world, settings);
+    (world, server)
+}
+
+fn a_name_is_looked_up_in_the_background() {
+    let (world, server) = with_hosts("203.0.113.7 ftp.example.org\n", BY_NAME);
+    server.wait_for_log("masquerade-address ftp.example.org is 203.0.113.7");
+    let mut first = Client::logged_in("alice");
+    assert_eq!(pasv(&mut first).0, Ipv4Addr::new(203, 0, 113, 7));
+    world.write("/etc/hosts", "203.0.113.8 ftp.example.org\n");
+    server.wait_for_log("masquerade-address ftp.example.org is 203.0.113.8");
+    assert_eq!(pasv(&mut Client::logged_in("alice")).0, Ipv4Addr::new(203, 0, 113, 8));
+    // The last good answer stays.
+    world.write("/etc/hosts", "");
+    server.wait_for_log("masquerade-address ftp.example.org cannot be looked up");
+    assert_eq!(pasv(&mut Client::logged_in("alice")).0, Ipv4Addr::new(203, 0, 113, 8));
+    // So it does over a reload that does not change the name; another name is another matter.
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("configuration reloaded");
+    assert_eq!(pasv(&mut Client::logged_in("alice")).0, Ipv4Addr::new(203, 0, 113, 8));
+    let lines = server.log_length();
+    server.configure("data.masquerade-address = \"203.0.113.9\"");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log_after(lines, "configuration reloaded");
+    assert_eq!(pasv(&mut Client::logged_in("alice")).0, Ipv4Addr::new(203, 0, 113, 9));
+    assert!(server.find("resolver").is_none());
+}
+
+fn a_name_without_an_address_is_no_obstacle() {
+    let (_world, server) = with_hosts("", BY_NAME);
+    server.wait_for_log("masquerade-address ftp.example.org cannot be looked up");
+    let mut client = Client::logged_in("alice");
+    client.command("PASV", 425);
+    assert_eq!(client.receive_text("RETR file"), "content");
+}
+
+fn the_resolver_is_nobody() {
+    let (_world, server) = with_hosts("203.0.113.7 ftp.example.org\n", BY_NAME);
+    server.wait_for_log("masquerade-address ftp.example.org is 203.0.113.7");
+    let resolver = server.process("resolver");
+    assert_eq!(resolver.uids(), [990; 4]);
+    assert_eq!((resolver.field("NoNewPrivs"), resolver.field("Seccomp")), ("1", "2"));
+    assert_eq!(resolver.capabilities("CapEff"), 0);
+    let descriptors = resolver.descriptors();
+    assert_eq!(descriptors.len(), 4, "{descriptors:?}");
+}
+
+fn a_dead_resolver_harms_nobody() {
+    let (_world, server) = with_hosts("203.0.113.7 ftp.example.org\n", BY_NAME);
+    server.wait_for_log("masquerade-address ftp.example.org is 203.0.113.7");
+    kill(server.process("resolver").pid, Signal::SIGKILL).expect("kill the resolver");
+    server.wait_for_log("the resolver of ftp.example.org has died");
+    assert_eq!(pasv(&mut Client::logged_in("alice")).0, Ipv4Addr::new(203, 0, 113, 7));
 }
 
 fn epsv_only_refuses_all_other_ways() {

@@ -14,7 +14,11 @@ pub fn pasv(session: &mut Session) -> Outcome {
     let IpAddr::V4(local) = session.data.ends.local.ip() else {
         return Ok(Reply::new(Code::BadArgument, "You are connected by IPv6; use EPSV."));
     };
-    let address = session.data.options.address_told(local, session.data.ends.peer.ip());
+    let data = &session.data;
+    let Some(address) = data.options.address_told(local, data.ends.peer.ip(), data.ends.masquerade) else {
+        let text = "The address of this server is not known yet. Use EPSV, or connect again later.";
+        return Ok(Reply::new(Code::CannotOpenData, text));
+    };
     let port = session.data.listen()?;
     Ok(Reply::passive(address, port))
 }
