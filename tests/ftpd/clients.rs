@@ -21,6 +21,7 @@ tests! {
     curl_is_told_of_a_wrong_password
     lftp_mirrors_down
     lftp_mirrors_up
+    lftp_compresses
     ftplib_in_a_jail
     ftplib_with_the_real_file_system
 }
@@ -207,6 +208,19 @@ fn lftp_mirrors_up() {
     let before = fs::metadata("/home/alice/copy/directory/large").expect("file").ino();
     lftp(&world, "mirror --reverse original copy");
     assert_eq!(fs::metadata("/home/alice/copy/directory/large").expect("file").ino(), before);
+}
+
+fn lftp_compresses() {
+    let world = World::new();
+    let server = Server::start(&world, "log.commands = true");
+    let original = world.own_directory("client/original");
+    for (name, length) in FILES {
+        world.write(original.join(name), content(*length));
+    }
+    lftp(&world, "set ftp:use-mode-z true; mirror --reverse original copy; mirror copy again");
+    assert!(server.log().contains("\"MODE\" \"Z\" 200"), "lftp did not compress");
+    assert_same(&original, Path::new("/home/alice/copy"));
+    assert_same(&original, Path::new("/run/world/client/again"));
 }
 
 /// A day with ftplib. The first argument is where the home directory is, as the server shows it.
