@@ -22,6 +22,12 @@ tests! {
     lftp_mirrors_down
     lftp_mirrors_up
     lftp_compresses
+    lftp_fetches_in_segments
+    lftp_removes_what_is_gone
+    lftp_looks_around
+    curl_walks_in_three_ways
+    curl_asks_for_text
+    curl_quotes_commands
     ftplib_in_a_jail
     ftplib_with_the_real_file_system
 }
@@ -221,6 +227,84 @@ fn lftp_compresses() {
     assert!(server.log().contains("\"MODE\" \"Z\" 200"), "lftp did not compress");
     assert_same(&original, Path::new("/home/alice/copy"));
     assert_same(&original, Path::new("/run/world/client/again"));
+}
+
+fn lftp_fetches_in_segments() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    let whole = content(6_000_000);
+    world.give("alice", "large", &whole);
+    lftp(&world, "pget -n 4 large");
+    assert!(fs::read("/run/world/client/large").expect("file") == whole);
+    // The beginning is there already.
+    own_file(&world, "large", &whole[..2_500_000]);
+    lftp(&world, "get -c large");
+    assert!(fs::read("/run/world/client/large").expect("file") == whole);
+}
+
+fn lftp_removes_what_is_gone() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    world.write("/run/world/client/original/kept", "kept");
+    world.give("alice", "copy/gone", "gone");
+    world.give("alice", "copy/tree/gone", "gone");
+    lftp(&world, "mirror --reverse --delete original copy");
+    let left: Vec<_> = fs::read_dir("/home/alice/copy").expect("directory").flatten().map(|e| e.file_name()).collect();
+    assert_eq!(left, ["kept"]);
+}
+
+fn lftp_looks_around() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    world.give("alice", "tree/one/file", content(5000));
+    world.give("alice", "tree/two words", "content");
+    lftp(
+        &world,
+        "cls -l tree; du -b tree; find tree; nlist tree; rels tree; chmod 600 tree/one/file; mv tree/one moved; \
+         mkdir -p a/b/c; rm -r moved; glob -f echo tree/*; cat 'tree/two words'; quote STAT; quote SITE HELP; \
+         set ftp:use-mlsd false; cls -l; set ftp:list-options -a; renlist; set ftp:passive-mode false; cls; \
+         set ftp:prefer-epsv false; set ftp:passive-mode true; cls",
+    );
+    assert!(!Path::new("/home/alice/moved").exists() && Path::new("/home/alice/a/b/c").is_dir());
+}
+
+fn curl_walks_in_three_ways() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    world.give("alice", "one/two words/three", "content");
+    for method in ["multicwd", "nocwd", "singlecwd"] {
+        let url = "ftp://127.0.0.1/one/two%20words/three";
+        assert_eq!(curl(&world, &["--ftp-method", method, url]), "content", "{method}");
+        own_file(&world, "sent", method.as_bytes());
+        curl(&world, &["--ftp-method", method, "--upload-file", "sent", "ftp://127.0.0.1/one/sent"]);
+        assert_eq!(fs::read_to_string("/home/alice/one/sent").expect("file"), method);
+    }
+    // Two on one connection, which goes back to where it began.
+    let urls = ["ftp://127.0.0.1/one/two%20words/three", "ftp://127.0.0.1/one/sent"];
+    assert_eq!(curl(&world, &urls), "contentsinglecwd");
+}
+
+fn curl_asks_for_text() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    world.give("alice", "text", "one\ntwo\n");
+    // It takes the CR off again.
+    assert_eq!(curl(&world, &["ftp://127.0.0.1/text;type=a"]), "one\ntwo\n");
+    own_file(&world, "sent", b"one\ntwo\n");
+    curl(&world, &["--use-ascii", "--upload-file", "sent", "ftp://127.0.0.1/sent"]);
+    assert_eq!(fs::read("/home/alice/sent").expect("file"), b"one\ntwo\n");
+}
+
+fn curl_quotes_commands() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    world.give("alice", "file", "content");
+    curl(&world, &["--quote", "RNFR file", "--quote", "RNTO moved", "--quote", "*DELE missing", "ftp://127.0.0.1/moved"]);
+    own_file(&world, "sent", b"sent");
+    let arguments = ["--quote", "-SITE CHMOD 600 sent", "--quote", "-MFMT 20200102030405 sent"];
+    curl(&world, &[&arguments[..], &["--upload-file", "sent", "ftp://127.0.0.1/sent"]].concat());
+    let status = fs::metadata("/home/alice/sent").expect("file");
+    assert_eq!((status.mode() & 0o777, status.mtime()), (0o600, 1_577_934_245));
 }
 
 /// A day with ftplib. The first argument is where the home directory is, as the server shows it.
