@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// What talks to the service manager (sd_notify(3)), as long as the supervisor lives.
-const KEPT: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+const KEPT: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"];
 
 static AREA: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
@@ -22,6 +22,9 @@ pub fn claim() {
     else {
         return;
     };
+    // PAM modules log by syslog(3), whose default for the name of the program is in the memory of the command line.
+    // SAFETY: the name is static, and no other thread exists that could log.
+    unsafe { libc::openlog(c"ftpd".as_ptr(), libc::LOG_PID, libc::LOG_AUTHPRIV) };
     let variables: Vec<_> = std::env::vars_os().collect();
     for (name, value) in variables {
         // SAFETY: no other thread exists that could read the environment.
