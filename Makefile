@@ -3,13 +3,18 @@
 # make bench   measure beside vsftpd, ProFTPD, Pure-FTPd and pyftpdlib
 # make fuzz    feed what reads foreign bytes with all the bytes a fuzzer can think of, SECONDS=60 for each target
 # make documents  write anew what is generated: the sample configuration, docs/verbs.md, parts of the manual pages
+# make install [PREFIX=/usr] [DESTDIR=/somewhere]   put what was built where it belongs; make uninstall takes it away
+# make deb     build target/debian/*.deb; make rpm builds target/generate-rpm/*.rpm
+# make test-package  install the .deb in a Debian that is booted for it, and use it there (as root)
 
 CARGO ?= cargo
 PORT ?= 2121
 SECONDS ?= 60
 FTPD = target/release/ftpd
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.PHONY: run build test bench fuzz documents
+.PHONY: run build test bench fuzz documents install uninstall package-files deb rpm test-package
 
 run: build
 	@if [ "$$(id -u)" = 0 ]; then \
@@ -42,3 +47,65 @@ fuzz:
 documents:
 	$(CARGO) build
 	@packaging/documents
+
+# What is installed, as "mode source destination". The configuration is in /etc whatever PREFIX says: that is where the
+# daemon and PAM look for it.
+SHARE = $(PREFIX)/share
+PROGRAM_FILES = \
+    755:$(FTPD):$(PREFIX)/sbin/ftpd \
+    644:man/ftpd.8:$(SHARE)/man/man8/ftpd.8 \
+    644:man/ftpd.toml.5:$(SHARE)/man/man5/ftpd.toml.5 \
+    644:systemd/ftpd.service:$(PREFIX)/lib/systemd/system/ftpd.service \
+    644:systemd/ftpd.socket:$(PREFIX)/lib/systemd/system/ftpd.socket \
+    644:systemd/sysusers.d/ftpd.conf:$(PREFIX)/lib/sysusers.d/ftpd.conf \
+    644:etc/completions/ftpd:$(SHARE)/bash-completion/completions/ftpd \
+    644:etc/completions/ftpd.fish:$(SHARE)/fish/vendor_completions.d/ftpd.fish \
+    644:etc/completions/_ftpd:$(SHARE)/zsh/site-functions/_ftpd \
+    644:README.md:$(SHARE)/doc/ftpd/README.md \
+    644:SECURITY.md:$(SHARE)/doc/ftpd/SECURITY.md \
+    644:CHANGELOG.md:$(SHARE)/doc/ftpd/CHANGELOG.md \
+    $(foreach file,$(wildcard docs/*.md),644:$(file):$(SHARE)/doc/ftpd/$(notdir $(file)))
+# An installed one of these is the administrator's: it is neither overwritten nor removed.
+CONFIGURATION_FILES = \
+    644:etc/ftpd.toml:/etc/ftpd/ftpd.toml \
+    644:etc/pam.d/ftpd:/etc/pam.d/ftpd \
+    644:packaging/logrotate/ftpd:/etc/logrotate.d/ftpd
+
+# Nothing is built here, so that nothing of it belongs to root afterwards.
+install:
+	@[ -x $(FTPD) ] || { echo "first: make build" >&2; exit 1; }
+	@for file in $(CONFIGURATION_FILES); do \
+	    IFS=:; set -- $$file; unset IFS; \
+	    [ -e "$(DESTDIR)$$3" ] || install -D -m "$$1" "$$2" "$(DESTDIR)$$3" || exit 1; \
+	done
+	@for file in $(PROGRAM_FILES); do \
+	    IFS=:; set -- $$file; unset IFS; \
+	    install -D -m "$$1" "$$2" "$(DESTDIR)$$3" || exit 1; \
+	done
+	@sed -i 's,/usr/sbin/ftpd,$(PREFIX)/sbin/ftpd,' "$(DESTDIR)$(PREFIX)/lib/systemd/system/ftpd.service"
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { systemd-sysusers; systemctl daemon-reload; }
+
+uninstall:
+	@for file in $(PROGRAM_FILES); do rm -f "$(DESTDIR)$${file##*:}"; done
+	@rm -rf "$(DESTDIR)$(SHARE)/doc/ftpd"
+	@echo "The configuration stays: $(foreach file,$(CONFIGURATION_FILES),$(lastword $(subst :, ,$(file))))"
+
+# Packages have these compressed. The time is left out, so that building twice gives the same bytes.
+package-files: build
+	@mkdir -p target/package
+	@gzip -9nc CHANGELOG.md > target/package/changelog.gz
+	@gzip -9nc man/ftpd.8 > target/package/ftpd.8.gz
+	@gzip -9nc man/ftpd.toml.5 > target/package/ftpd.toml.5.gz
+
+deb: package-files
+	@packaging/dependencies package
+	$(CARGO) deb --no-build
+	@if command -v lintian >/dev/null; then lintian --allow-root --fail-on error,warning target/debian/*.deb; fi
+
+rpm: package-files
+	@packaging/dependencies package
+	$(CARGO) generate-rpm
+	@if command -v rpmlint >/dev/null; then rpmlint --config packaging/rpm/rpmlint.toml target/generate-rpm/*.rpm; fi
+
+test-package: deb
+	packaging/test-package "$$(ls -t target/debian/*.deb | head -n 1)"

@@ -12,6 +12,9 @@ const GENERATED: &[(&str, &str)] = &[
     ("man-conf", "man/ftpd.toml.5"),
     ("sample", "etc/ftpd.toml"),
     ("verbs", "docs/verbs.md"),
+    ("bash", "etc/completions/ftpd"),
+    ("fish", "etc/completions/ftpd.fish"),
+    ("zsh", "etc/completions/_ftpd"),
 ];
 
 fn repository(path: &str) -> String {

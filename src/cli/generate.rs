@@ -1,9 +1,10 @@
 //! `ftpd generate`: the files under man/, etc/ and docs/ that are made of the lists in this program. tests/documents.rs
 //! compares them with what is committed.
 
-use clap::ValueEnum;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
 
-use super::{manual, verbs};
+use super::{Ftpd, manual, verbs};
 use crate::config::{DEFAULT_PATH, NAMED_SECTIONS, OptionDoc, SECTIONS, SectionDoc};
 
 /// A generated file.
@@ -17,6 +18,12 @@ pub enum Document {
     Sample,
     /// docs/verbs.md
     Verbs,
+    /// etc/completions/ftpd
+    Bash,
+    /// etc/completions/ftpd.fish
+    Fish,
+    /// etc/completions/_ftpd
+    Zsh,
 }
 
 impl Document {
@@ -27,8 +34,20 @@ impl Document {
             Document::ManConf => manual::configuration(),
             Document::Sample => sample(),
             Document::Verbs => verbs::table(),
+            Document::Bash => completions(Shell::Bash),
+            Document::Fish => completions(Shell::Fish),
+            Document::Zsh => completions(Shell::Zsh),
         }
     }
+}
+
+/// What a shell must know to complete a command line.
+fn completions(shell: Shell) -> String {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Ftpd::command(), "ftpd", &mut text);
+    // Some lines of the templates end in blanks.
+    let text = String::from_utf8_lossy(&text);
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// The name of a section that has one, in the sample.
