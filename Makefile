@@ -97,6 +97,8 @@ package-files: build
 	@gzip -9nc man/ftpd.8 > target/package/ftpd.8.gz
 	@gzip -9nc man/ftpd.toml.5 > target/package/ftpd.toml.5.gz
 
+# The time of everything in a package is that of the last change.
+deb rpm: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)
 deb: package-files
 	@packaging/dependencies package
 	$(CARGO) deb --no-build
