@@ -290,6 +290,23 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "f.toml:3: [anonymous] account: anonymous sessions never run as root",
     ),
     (
+        "proxied-by-nobody",
+        "[listen]\nproxied = [\"[::]:21\"]\n",
+        "f.toml:2: [listen] proxied: nobody could connect: trusted-proxies is empty",
+    ),
+    (
+        "bits-behind-the-prefix",
+        "[listen]\nproxied = [\"[::]:21\"]\ntrusted-proxies = [\"10.1.2.3/8\"]\n",
+        "f.toml:3: [listen] trusted-proxies: 10.1.2.3/8 has bits set behind its prefix; the network is 10.0.0.0/8",
+    ),
+    (
+        "no-address-and-no-name",
+        "[data]\nmasquerade-address = \"203.0.113\"\n",
+        "f.toml:2: [data] masquerade-address: \"203.0.113\" is no IPv4 address and no name, such as \"192.0.2.1\" or \
+         \"ftp.example.org\"",
+    ),
+    ("no-class-of-traffic", "[data]\ndscp = 64\n", "f.toml:2: [data] dscp: 64 is not from 0 to 63"),
+    (
         "no-root-dir",
         "[group.staff]\nroot-dir = \"@DIRECTORY@/none\"\n",
         "f.toml:2: [group.staff] root-dir: none: No such file or directory",
@@ -327,6 +344,24 @@ const WARNED: &[(&str, &str, &str)] = &[
         "no-effect",
         "[data]\nactive = false\nactive-port-20 = true\n",
         "warning: f.toml:3: [data] active-port-20: has no effect: active is false\nf.toml: ok",
+    ),
+    (
+        "not-listened-on",
+        "[listen]\npassive-only = [\"[::]:2121\"]\ntrusted-proxies = [\"::1\"]\n",
+        "warning: f.toml:2: [listen] passive-only: [::]:2121 is not one of addresses\n\
+         warning: f.toml:3: [listen] trusted-proxies: has no effect without proxied\nf.toml: ok",
+    ),
+    (
+        "no-masquerade",
+        "[data]\nmasquerade-exempt = [\"10.0.0.0/8\"]\nmasquerade-refresh = 10\n",
+        "warning: f.toml:2: [data] masquerade-exempt: has no effect: there is neither masquerade-address nor \
+         masquerade-map\n\
+         warning: f.toml:3: [data] masquerade-refresh: has no effect: masquerade-address is no name\nf.toml: ok",
+    ),
+    (
+        "epsv-and-masquerade",
+        "[data]\nepsv-only = true\nmasquerade-address = \"192.0.2.1\"\n",
+        "warning: f.toml:2: [data] epsv-only: leaves no use for masquerade addresses: EPSV tells none\nf.toml: ok",
     ),
     (
         "host-nobody-can-reach",

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::error::plain;
 use super::permissions::Permissions;
 use super::values::LogTarget;
-use super::{AbsolutePath, Config, Problem, RootDir};
+use super::{AbsolutePath, Config, Masquerade, Problem, RootDir};
 
 /// Something that [`Config::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,6 +235,10 @@ impl Config {
         {
             let reason = "has no effect: there is neither masquerade-address nor masquerade-map";
             findings.warning("data", "masquerade-exempt", reason);
+        }
+        let named = matches!(data.masquerade_address, Some(Masquerade::Name(_)));
+        if !named && self.sets("data", "masquerade-refresh") {
+            findings.warning("data", "masquerade-refresh", "has no effect: masquerade-address is no name");
         }
         if data.epsv_only && (data.masquerade_address.is_some() || !data.masquerade_map.is_empty()) {
             findings.warning("data", "epsv-only", "leaves no use for masquerade addresses: EPSV tells none");
