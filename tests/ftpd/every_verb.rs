@@ -26,6 +26,7 @@ tests! {
     with_a_silly_argument
     before_the_login
     without_the_permission
+    in_any_order_with_anything
 }
 
 /// What RFC 959 4.2 and its successors know: 2228, 2428, 2640, 3659, and the drafts of HASH (556) and MD5 (251).
@@ -97,6 +98,53 @@ fn without_the_permission() {
         let user = user_without(letter);
         said_by(&world, &user, verb, case, &line(verb, case.right), case.forbidden_codes);
     });
+}
+
+/// What somebody might say who knows the verbs and means nothing: the replies must still be those that the rows promise,
+/// one to a line, and the session must live.
+fn in_any_order_with_anything() {
+    const ARGUMENTS: &[&str] = &[
+        "", " ", "file", "directory", "missing", "empty", "..", "/", "~", "\0", "%n%s", "-la", "-R /", "*", "[", "a b", "\"", "\"a",
+        "99999999999999999999999", "-1", "0", "7", "1 2", "2 1", "127,0,0,1,200,1", "|1|127.0.0.1|51201|", "||||", "ALL", "u+x file",
+        "644 file", "20200102030405 file", "20209999999999 file", "Modify=20200102030405; file", "file copy", "\"file\" \"a b\"",
+        "file 0 3", "ON", "A", "I", "L 8", "S", "Z", "Z LEVEL 9", "F", "type;size;", "MD5", "RETR file", "staff file", "\u{1b}[2J", "é",
+    ];
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    furnish(&world, "alice");
+    let verbs: Vec<&Entry> = VERBS
+        .iter()
+        // These end the session, change how long it may be silent, or let it wait for data.
+        .filter(|verb| !["QUIT", "BYE", "REIN", "SITE IDLE", "PASV", "P@SW", "EPSV"].contains(&verb.name))
+        .collect();
+    let mut client = Client::logged_in("alice");
+    let mut random = 1u32;
+    let mut below = |limit: usize| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) as usize % limit
+    };
+    let long = "x".repeat(4_000);
+    for _ in 0..3_000 {
+        let verb = verbs[below(verbs.len())];
+        let argument = if below(50) == 0 { &long } else { ARGUMENTS[below(ARGUMENTS.len())] };
+        let data = (verb.replies.contains("150") && below(2) == 0).then(|| client.passive());
+        let line = line(verb, argument);
+        client.send(&line);
+        let reply = client.read_reply();
+        assert!(KNOWN_CODES.contains(&reply.code), "{line}: {reply}");
+        if reply.code == 150 {
+            // Without data: PORT has named a place where nobody listens, and there will be 425.
+            if let Some(mut data) = data {
+                _ = data.shutdown(Shutdown::Write);
+                _ = data.read_to_end(&mut Vec::new());
+            }
+            client.read_reply();
+        }
+    }
+    // No reply is left over.
+    client.command("SYST", 215);
+    client.command("QUIT", 221);
+    client.expect_end();
 }
 
 /// Names of accounts are small letters.
