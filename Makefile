@@ -64,7 +64,7 @@ PROGRAM_FILES = \
     644:README.md:$(SHARE)/doc/ftpd/README.md \
     644:SECURITY.md:$(SHARE)/doc/ftpd/SECURITY.md \
     644:CHANGELOG.md:$(SHARE)/doc/ftpd/CHANGELOG.md \
-    $(foreach file,$(wildcard docs/*.md),644:$(file):$(SHARE)/doc/ftpd/$(notdir $(file)))
+    $(foreach file,$(wildcard docs/*.md docs/examples/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%))
 # An installed one of these is the administrator's: it is neither overwritten nor removed.
 CONFIGURATION_FILES = \
     644:etc/ftpd.toml:/etc/ftpd/ftpd.toml \

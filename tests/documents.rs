@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use ftpd::config::{Config, NAMED_SECTIONS, OptionDoc, SECTIONS};
+use ftpd::config::{Config, Finding, NAMED_SECTIONS, OptionDoc, SECTIONS};
 
 /// Files that are printed by `ftpd generate`, and what they are called there.
 const GENERATED: &[(&str, &str)] = &[
@@ -125,6 +125,26 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.data.dscp = None;
     config.listen.dscp = None;
     assert_eq!(config, default);
+}
+
+#[test]
+fn examples_are_good_but_for_what_is_not_on_this_machine() {
+    let examples = std::fs::read_dir(repository("docs/examples")).unwrap();
+    let paths: Vec<_> = examples.map(|entry| entry.unwrap().path()).collect();
+    assert!(paths.len() >= 6);
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = Config::parse(&path, &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_ne!(config, Config::default());
+        for finding in config.check() {
+            let (Finding::Error(problem) | Finding::Warning(problem)) = finding;
+            let problem = problem.to_string();
+            assert!(
+                problem.contains("No such file") || problem.contains("there is no /etc/pam.d"),
+                "{problem}"
+            );
+        }
+    }
 }
 
 /// All of the source but the configuration and the command line, which know every option without obeying any; but
