@@ -5,7 +5,7 @@
 # make documents  write anew what is generated: the sample configuration, docs/verbs.md, parts of the manual pages
 # make install [PREFIX=/usr] [DESTDIR=/somewhere]   put what was built where it belongs; make uninstall takes it away
 # make deb     build target/debian/*.deb; make rpm builds target/generate-rpm/*.rpm
-# make test-package  install the .deb in a Debian that is booted for it, and use it there (as root)
+# make test-package  install the .deb in a Debian that is booted for it, and use it there; install the .rpm (as root)
 
 CARGO ?= cargo
 PORT ?= 2121
@@ -109,5 +109,6 @@ rpm: package-files
 	$(CARGO) generate-rpm
 	@if command -v rpmlint >/dev/null; then rpmlint --config packaging/rpm/rpmlint.toml target/generate-rpm/*.rpm; fi
 
-test-package: deb
+test-package: deb rpm
 	packaging/test-package "$$(ls -t target/debian/*.deb | head -n 1)"
+	packaging/test-rpm "$$(ls -t target/generate-rpm/*.rpm | head -n 1)"
