@@ -98,6 +98,15 @@ impl World {
     pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = path.as_ref();
         fs::create_dir_all(path.parent().expect("parent directory")).expect("directory");
+        if path.starts_with("/etc") && path.is_symlink() {
+            // It leads to the host's file, which is not ours to write.
+            fs::remove_file(path).expect("link in /etc");
+        }
+        assert!(
+            !path.canonicalize().is_ok_and(|path| path.starts_with(Path::new(OWN).join("host-etc"))),
+            "{} belongs to the host",
+            path.display()
+        );
         fs::write(path, content).expect("file");
     }
 
