@@ -52,6 +52,7 @@ impl World {
         world.group("staff", 3001, &["alice"]);
         world.write("/srv/ftp/welcome.txt", "Welcome.\n");
         world.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n");
+        world.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
         world.write("/etc/shells", "/bin/sh\n/bin/bash\n");
         world.write("/etc/ftpusers", "root\n");
         world.pam("ftpd", PLAIN_PAM);
@@ -234,8 +235,12 @@ fn leave_host() -> nix::Result<()> {
     let host_etc = Path::new(OWN).join("host-etc");
     fs::create_dir(&host_etc).expect("place for the host's /etc");
     mount(Some("/etc"), &host_etc, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
+    // What is written through a link by mistake would be the host's.
+    let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    mount(NONE, &host_etc, NONE, read_only, NONE)?;
     mount_tmpfs(Path::new("/etc"), "mode=755")?;
-    const OURS: [&str; 10] = [
+    const OURS: [&str; 11] = [
+        "hosts",
         "passwd",
         "shadow",
         "group",
