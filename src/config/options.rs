@@ -54,6 +54,8 @@ options! {
         banner_file: Option<AbsolutePath>, such as "/etc/ftpd/banner";
         /// How long running transfers may go on when the daemon is stopped.
         shutdown_grace: Seconds<0, 86400> = 30;
+        /// The longest command, in bytes. A longer one is skipped whole and answered 500.
+        line_limit: Count<512, 65536> = 4096;
         /// What ps(1) shows of a process: its role alone, or also user, address and file. Every user of the machine
         /// can read it.
         process_titles: ProcessTitles = "role";

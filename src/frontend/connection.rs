@@ -13,9 +13,6 @@ use crate::protocol::proxy::{Header, HeaderReader, NoHeader};
 use crate::protocol::reply::Reply;
 use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
 
-/// The longest line, in bytes without its end.
-const LINE_LIMIT: usize = 4096;
-
 /// How long a client may leave replies unread.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
 
@@ -44,8 +41,8 @@ pub struct Connection {
 
 impl Connection {
     /// The control connection, which must not block, and what has been read from it already.
-    pub fn new(socket: OwnedFd, ahead: Vec<u8>) -> Connection {
-        Connection { socket, lines: LineBuffer::new(LINE_LIMIT), ahead, broken: false }
+    pub fn new(socket: OwnedFd, ahead: Vec<u8>, line_limit: usize) -> Connection {
+        Connection { socket, lines: LineBuffer::new(line_limit), ahead, broken: false }
     }
 
     /// What has been read and not obeyed yet.

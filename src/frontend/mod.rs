@@ -54,7 +54,7 @@ impl State for Frontend {}
 pub fn run(worker: LoginLink, config: Rc<Config>, entries: &'static [Entry]) -> Exit {
     let (mut connection, mut peer, mut local, proxied) = match worker.receive() {
         Ok(Some((ToFrontend::Serve { peer, local, proxied, ahead }, Some(client)))) => {
-            (Connection::new(client, ahead), peer, local, proxied)
+            (Connection::new(client, ahead, config.server.line_limit.get() as usize), peer, local, proxied)
         }
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,

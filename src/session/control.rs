@@ -12,8 +12,6 @@ use crate::protocol::line::{LineBuffer, TooLong};
 use crate::protocol::reply::Reply;
 use crate::system::poll::PollFlags;
 
-/// The longest line: a path may have 4095 bytes, and one that is longer deserves a reply about its length.
-const MAX_LINE: usize = 8 * 1024;
 /// How many lines may wait; a client that sends more is read when these are done.
 const MAX_WAITING: usize = 64;
 /// Replies that wait for the client to read them; above this no further command is obeyed.
@@ -45,11 +43,11 @@ pub struct Control {
 
 impl Control {
     /// Takes over the connection, which does not block from here on, and what was read from it already.
-    pub fn new(socket: OwnedFd, ahead: &[u8]) -> io::Result<Control> {
+    pub fn new(socket: OwnedFd, ahead: &[u8], line_limit: usize) -> io::Result<Control> {
         nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         let mut control = Control {
             socket,
-            partial: LineBuffer::new(MAX_LINE),
+            partial: LineBuffer::new(line_limit),
             waiting: VecDeque::new(),
             unsent: Vec::new(),
             clogged_since: None,
@@ -233,7 +231,7 @@ mod tests {
     fn connected() -> (TcpStream, Control) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let control = Control::new(listener.accept().unwrap().0.into(), b"").unwrap();
+        let control = Control::new(listener.accept().unwrap().0.into(), b"", 4096).unwrap();
         (client, control)
     }
 

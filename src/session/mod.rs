@@ -91,6 +91,8 @@ pub struct Start {
     pub control: OwnedFd,
     /// What was read from it already and not obeyed yet.
     pub ahead: Vec<u8>,
+    /// The longest line, in bytes.
+    pub line_limit: usize,
     /// The link to the worker.
     pub worker: FavourLink,
     /// The client's end of the control connection.
@@ -198,7 +200,7 @@ pub struct Session {
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
 pub fn run(_dropped: Dropped, start: Start) -> Exit {
     let worker = Worker::new(start.worker);
-    let control = match Control::new(start.control, &start.ahead) {
+    let control = match Control::new(start.control, &start.ahead, start.line_limit) {
         Ok(control) => control,
         Err(error) => {
             worker.not_ready(format!("control connection: {error}"));

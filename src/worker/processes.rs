@@ -140,6 +140,7 @@ fn start(
         proxies,
         masquerade: client.masquerade,
         ahead: ahead.to_vec(),
+        line_limit: config.server.line_limit.get() as usize,
         greeting: login.take_texts(),
     }
 }
