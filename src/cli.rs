@@ -2,6 +2,7 @@
 //!
 //! The declarations below are also `--help` and the list of commands in ftpd(8).
 
+mod cert;
 mod check;
 mod generate;
 mod manual;
@@ -38,6 +39,9 @@ enum Command {
     ShowConfig(ConfigFile),
     /// Hand a directory to somebody: no root, no configuration
     Share(share::Share),
+    /// Make a certificate for TLS
+    #[command(subcommand)]
+    Cert(cert::Cert),
     /// Read a password from standard input and print its hash for the users file
     HashPassword,
     /// Print what is committed under man/ and etc/
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Check(file) => check::run(&file.config),
         Command::ShowConfig(file) => file.show(),
         Command::Share(share) => share.run(),
+        Command::Cert(cert) => cert.run(),
         Command::HashPassword => share::print_hash(),
         Command::Generate { document } => print(&document.text()),
     }

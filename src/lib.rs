@@ -17,6 +17,7 @@ mod session;
 mod supervisor;
 #[allow(unsafe_code)]
 mod system;
+mod tls;
 mod worker;
 
 pub use session::ENTRIES as VERBS;

@@ -52,6 +52,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("ipc", &["config", "supervisor", "worker", "frontend", "session", "protocol", "log", "cli"]),
     ("system", &["config", "supervisor", "worker", "frontend", "session", "protocol", "ipc", "cli"]),
     ("config", &["supervisor", "worker", "frontend", "session", "ipc"]),
+    ("tls", &["supervisor", "worker", "frontend", "session", "protocol", "ipc", "cli"]),
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{print, refuse};
 use crate::config::{Config, Finding, Host, Problem};
 use crate::ipc::messages::Password;
-use crate::worker::virtual_users;
+use crate::worker::{keys, virtual_users};
 
 /// Says what is wrong, or that nothing is. Exit status 1 if the daemon would refuse to start.
 pub fn run(path: &Path) -> ExitCode {
@@ -22,7 +22,11 @@ pub fn run(path: &Path) -> ExitCode {
     {
         return refuse(&problem.to_string());
     }
-    for warning in warnings.chain(missing_accounts(&config)) {
+    let certificates = match certificates(&config) {
+        Ok(warnings) => warnings,
+        Err(problem) => return refuse(&problem.to_string()),
+    };
+    for warning in warnings.chain(certificates).chain(missing_accounts(&config)) {
         eprintln!("warning: {warning}");
     }
     print(&format!("{}: ok\n", path.display()))
@@ -39,6 +43,22 @@ fn users_file(config: &Config, host: Option<&str>) -> Result<(), Problem> {
         Ok(_) => Ok(()),
         Err(virtual_users::Error::Malformed { line, reason }) => Err(in_file(line, reason)),
         Err(error) => Err(in_file(None, error.to_string())),
+    }
+}
+
+/// Whether certificates and keys can be used, for who may read them; and what looks wrong with them.
+fn certificates(config: &Config) -> Result<Vec<Problem>, Problem> {
+    let problem = |reason| config.problem("tls", "certificates", reason);
+    let files = config.tls.certificates.iter().chain(&config.tls.keys);
+    let unreadable = files
+        .map(|path| std::fs::File::open(&**path))
+        .any(|file| file.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied));
+    if unreadable {
+        return Ok(Vec::new());
+    }
+    match keys::examine(&config.tls) {
+        Ok(warnings) => Ok(warnings.into_iter().map(problem).collect()),
+        Err(reason) => Err(problem(reason)),
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::error::plain;
 use super::permissions::Permissions;
 use super::values::LogTarget;
-use super::{AbsolutePath, Config, Masquerade, Problem, RootDir};
+use super::{AbsolutePath, Config, Host, Masquerade, Problem, RequireTls, RootDir};
 
 /// Something that [`Config::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,7 @@ impl Config {
         self.check_sessions(&mut findings);
         self.check_data(&mut findings);
         self.check_hosts(&mut findings);
+        self.check_tls(&mut findings);
         if let LogTarget::File(path) = &self.log.to
             && let Some(directory) = path.parent()
         {
@@ -209,6 +210,46 @@ impl Config {
                 && let Some(directory) = template.constant()
             {
                 findings.directory(&section, "root-dir", &directory);
+            }
+        }
+    }
+
+    fn check_tls(&self, findings: &mut Findings<'_>) {
+        let tls = &self.tls;
+        for (key, files) in [("certificates", &tls.certificates), ("keys", &tls.keys)] {
+            for path in files {
+                if let Err(error) = File::open(&**path) {
+                    findings.unreachable("tls", key, path, &error);
+                }
+            }
+        }
+        if !tls.keys.is_empty() && tls.keys.len() != tls.certificates.len() {
+            findings.error("tls", "keys", "are as many as there are certificates, or none");
+        }
+        if !tls.ciphers.is_empty() && !tls.ciphers.iter().any(|name| tls.min_version.has_cipher(name)) {
+            findings.error("tls", "ciphers", format!("has none for TLS {}", tls.min_version));
+        }
+        if !tls.certificates.is_empty() {
+            return;
+        }
+        if !self.listen.implicit_addresses.is_empty() {
+            findings.error(
+                "listen",
+                "implicit-addresses",
+                "needs a certificate: [tls] certificates is empty",
+            );
+        }
+        let of_hosts = self.host.iter().map(|(name, host)| (Host::section(name), host.session.require_tls));
+        let own = [("user", &self.user), ("group", &self.group)].into_iter().flat_map(|(kind, sections)| {
+            sections.iter().map(move |(name, section)| {
+                (format!("{kind}.{}", super::reader::bare_or_quoted(name)), section.require_tls)
+            })
+        });
+        for (section, required) in
+            own.chain(of_hosts).chain([("session".to_string(), Some(self.session.require_tls))])
+        {
+            if required.is_some_and(|required| required != RequireTls::None) {
+                findings.error(&section, "require-tls", "needs a certificate: [tls] certificates is empty");
             }
         }
     }

@@ -15,6 +15,7 @@ mod reader;
 mod size;
 mod source;
 mod texts;
+mod tls;
 mod value;
 mod values;
 
@@ -29,12 +30,13 @@ pub use error::{Error, Problem};
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use options::{
     Anonymous, Data, HostOptions, Listen, LogOptions, LoginOptions, NAMED_SECTIONS, SECTIONS, Server,
-    SessionOptions, SessionOverrides,
+    SessionOptions, SessionOverrides, Tls,
 };
 pub use permissions::{Letter, Permissions};
 pub use size::Size;
 pub use source::{Adjustments, Announce, ConfigSource};
 pub use texts::{Banner, FileName, Message};
+pub use tls::{Alpn, CipherName, GroupName, RequireTls, SessionReuse, TlsVersion};
 pub use value::Value;
 pub use values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
@@ -62,6 +64,8 @@ pub struct Config {
     pub session: SessionOptions,
     /// `[data]`
     pub data: Data,
+    /// `[tls]`
+    pub tls: Tls,
     /// `[log]`
     pub log: LogOptions,
     /// `[user.NAME]`: what of `[session]` is different for a user.

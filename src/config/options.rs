@@ -10,6 +10,7 @@ use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
 use super::size::Size;
 use super::texts::{Banner, FileName, Message};
+use super::tls::{Alpn, CipherName, GroupName, RequireTls, SessionReuse, TlsVersion};
 use super::values::{
     AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
     Seconds, Template,
@@ -21,6 +22,9 @@ options! {
         /// Addresses and ports to listen on. `[::]` stands for all addresses of the machine, IPv4 and IPv6.
         /// Sockets that systemd passes are used in place of these.
         addresses: Vec<SocketAddr> = ["[::]:21"];
+        /// Addresses and ports where TLS begins at once, without AUTH (implicit FTPS), such as `"[::]:990"`. Sockets that
+        /// systemd passes are such where their port is one of these.
+        implicit_addresses: Vec<SocketAddr> = [];
         /// Idle processes kept ready for the next clients. More absorb bursts of connections sooner.
         spare_workers: Count<1, 256> = 8;
         /// Clients served at the same time. A client above this number is told 421.
@@ -141,6 +145,39 @@ options! {
         /// The most that HASH, XCRC and their like read of a file, since a digest costs the machine time: about a
         /// second for a gigabyte. `"0"` sets no limit.
         hash_limit: Size = "64G";
+        /// What must be protected by TLS: `"none"`; `"login"`, logins with a password; `"control"`, anonymous logins too;
+        /// `"data"`, data connections; `"all"`, every login and data connections.
+        require_tls: RequireTls = "none";
+    }
+
+    /// TLS, for clients who ask for it (AUTH TLS), and on the listeners of `implicit-addresses`. There is none unless
+    /// `certificates` names a file.
+    [tls] Tls {
+        /// Files with a certificate and the chain of its issuers, in PEM. Of several, a client gets one for the name that he
+        /// asks for, and of a kind that he understands (RSA, ECDSA, Ed25519); the first, if none has that name. A renewed file is used by the
+        /// next connection.
+        certificates: Vec<AbsolutePath> = [];
+        /// Files with the private keys, in the order of the certificates. If empty, the key of each is in the same file. They should be
+        /// readable by root alone.
+        keys: Vec<AbsolutePath> = [];
+        /// The oldest version of TLS that is spoken, `"1.2"` or `"1.3"`.
+        min_version: TlsVersion = "1.2";
+        /// The cipher suites to be used, by their registered names. If empty: all that are good.
+        ciphers: Vec<CipherName> = [];
+        /// The groups of the key exchange, by their registered names, the preferred ones first. If empty: all that are good,
+        /// those first that withstand quantum computers.
+        groups: Vec<GroupName> = [];
+        /// What is made of the protocols that clients offer (ALPN): `"off"`, nothing; `"accept"`, `ftp` is accepted;
+        /// `"require"`, who does not offer it is refused. Clients exist that offer something else, or nothing.
+        alpn: Alpn = "accept";
+        /// Whether data connections resume the TLS session of the control connection: `"off"`, they cannot; `"prefer"`,
+        /// they can; `"require"`, they must, which proves that nobody else has taken the connection.
+        session_reuse: SessionReuse = "prefer";
+        /// Take an upload for complete whose client closes the connection without saying that it is (close_notify). Old
+        /// clients do; but so does whoever cuts the connection.
+        accept_unclean_close: bool = false;
+        /// Time for a handshake.
+        handshake_timeout: Seconds<1, 600> = 15;
     }
 
     /// Data connections.

@@ -320,7 +320,7 @@ macro_rules! words {
             $($(#[$variant_doc])* $variant,)+
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = String;
 
             fn from_str(text: &str) -> Result<$name, String> {
@@ -331,13 +331,13 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $($name::$variant => $word,)+ })
             }
         }
 
-        text_values! { $name: [$(concat!("\"", $word, "\"")),+].join(" or "); }
+        crate::config::value::text_values! { $name: [$(concat!("\"", $word, "\"")),+].join(" or "); }
     )+};
 }
 
@@ -370,6 +370,8 @@ words! {
         Local = "local",
     }
 }
+
+pub(super) use words;
 
 text_values! {
     AbsolutePath: "absolute path".into();

@@ -1,6 +1,7 @@
 //! The control connection before login. Lines are looked at with MSG_PEEK and taken from the socket one at a time, so
 //! that nothing behind the line that logs somebody in is lost to his session.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,9 @@ use crate::ipc::messages::{Leaving, LoginLink};
 use crate::protocol::line::{LineBuffer, TooLong};
 use crate::protocol::proxy::{Header, HeaderReader, NoHeader};
 use crate::protocol::reply::Reply;
+use crate::system::memory::wipe;
 use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
+use crate::tls::stream::Stream;
 
 /// How long a client may leave replies unread.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
@@ -34,15 +37,16 @@ pub enum Heard {
 pub struct Connection {
     socket: OwnedFd,
     lines: LineBuffer,
-    /// What somebody else has read from the connection and not obeyed.
+    /// What somebody else has read from the connection and not obeyed, or what was decrypted beyond the last line.
     ahead: Vec<u8>,
+    tls: Option<Stream>,
     broken: bool,
 }
 
 impl Connection {
     /// The control connection, which must not block, and what has been read from it already.
     pub fn new(socket: OwnedFd, ahead: Vec<u8>, line_limit: usize) -> Connection {
-        Connection { socket, lines: LineBuffer::new(line_limit), ahead, broken: false }
+        Connection { socket, lines: LineBuffer::new(line_limit), ahead, tls: None, broken: false }
     }
 
     /// What has been read and not obeyed yet.
@@ -50,14 +54,39 @@ impl Connection {
         &self.ahead
     }
 
+    /// Whether something has come in that nobody has obeyed.
+    pub fn has_more(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        !self.ahead.is_empty() || matches!(recv(self.socket.as_raw_fd(), &mut [0], flags), Ok(1..))
+    }
+
+    /// What is heard and said from here on passes through TLS.
+    pub fn protect(&mut self, tls: Stream) {
+        self.tls = Some(tls);
+    }
+
+    /// The connection and its TLS, for the relay.
+    pub fn take_protected(&mut self) -> Option<(OwnedFd, Stream)> {
+        Some((self.socket.try_clone().ok()?, self.tls.take()?))
+    }
+
     /// Waits for a line of the client or a message of the worker.
     pub fn hear(&mut self, worker: &LoginLink, deadline: Instant) -> Heard {
         loop {
             if !self.ahead.is_empty() {
                 let taken = self.lines.feed(&self.ahead);
+                wipe(&mut self.ahead[..taken]);
                 self.ahead.drain(..taken);
+                self.answer_telnet();
                 if let Some(heard) = self.heard() {
                     return heard;
+                }
+            }
+            if self.ahead.is_empty() && self.tls.is_some() {
+                match self.decrypt() {
+                    Ok(()) => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return Heard::Vanished,
                 }
             }
             let watched = [(self.socket.as_fd(), PollFlags::POLLIN), (worker.as_fd(), PollFlags::POLLIN)];
@@ -68,7 +97,7 @@ impl Connection {
             if client.is_empty() {
                 return Heard::Nothing;
             }
-            if !self.read() {
+            if self.tls.is_none() && !self.read() {
                 return Heard::Vanished;
             }
             if let Some(heard) = self.heard() {
@@ -117,11 +146,28 @@ impl Connection {
     /// Takes bytes from the socket, but nothing behind the end of a line. False: there will be none.
     fn read(&mut self) -> bool {
         let alive = take_from(self.socket.as_fd(), |seen| self.lines.feed(seen));
+        self.answer_telnet();
+        alive
+    }
+
+    fn answer_telnet(&mut self) {
         let answers = self.lines.telnet_answers();
         if !answers.is_empty() {
             self.write(&answers);
         }
-        alive
+    }
+
+    /// Takes what the client said behind TLS.
+    fn decrypt(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        let mut buffer = [0; 2048];
+        let received = tls.receive(self.socket.as_fd(), &mut buffer)?;
+        if received == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.ahead.extend_from_slice(&buffer[..received]);
+        wipe(&mut buffer[..received]);
+        Ok(())
     }
 
     /// Sends a reply. That it cannot be sent shows when the next line is read.
@@ -131,13 +177,24 @@ impl Connection {
         self.write(&bytes);
     }
 
+    fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(tls) = &mut self.tls {
+            return tls.send(self.socket.as_fd(), bytes);
+        }
+        loop {
+            match send(self.socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EINTR) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
     fn write(&mut self, mut bytes: &[u8]) {
         let deadline = Instant::now() + SEND_LIMIT;
         while !bytes.is_empty() && !self.broken {
-            match send(self.socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT) {
+            match self.send_some(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let ready = wait([(self.socket.as_fd(), PollFlags::POLLOUT)], Some(deadline));
                     self.broken = !matches!(ready, Ok([ready]) if !ready.is_empty());
                 }
@@ -159,6 +216,12 @@ fn take_from(socket: BorrowedFd<'_>, wanted: impl FnOnce(&[u8]) -> usize) -> boo
     };
     let taken = wanted(&buffer[..seen]);
     let received = recv(raw, &mut buffer[..taken], MsgFlags::MSG_DONTWAIT);
-    crate::system::memory::wipe(&mut buffer[..seen]);
+    wipe(&mut buffer[..seen]);
     received == Ok(taken)
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }

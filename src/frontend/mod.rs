@@ -5,25 +5,31 @@
 //! *Reads*      THE CLIENT, and its worker's verdicts.
 //! *May*        read and write the one control connection; ask the worker whether a password is right.
 //! *Never*      opens a file or a socket, learns a secret of the daemon, sees another client.
-//! *Ends when*  the client is logged in (his session goes on with the connection), leaves, or takes too long.
+//! *Ends when*  the client is logged in (his session goes on with the connection), leaves, or takes too long. Behind TLS
+//!              it stays after the login, as the relay of the control connection and nothing else.
 
 mod connection;
 mod proxied;
+mod relay;
+mod tls;
 mod verbs;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ipc::link::Error;
-use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, ToFrontend};
+use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
 use crate::protocol::command::Command;
 use crate::protocol::message;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Entry, State, dispatch};
 
+use crate::tls::tickets::TicketKey;
 use connection::{Connection, Heard};
 
 /// Commands that mean nothing, or nothing before login, until the client is taken for something else than an FTP client.
@@ -35,7 +41,7 @@ const FOREIGN_VERBS: &[&str] =
 
 /// What a frontend remembers of its client.
 pub struct Frontend {
-    worker: LoginLink,
+    worker: Arc<LoginLink>,
     connection: Connection,
     config: Rc<Config>,
     peer: SocketAddr,
@@ -46,15 +52,27 @@ pub struct Frontend {
     user: Option<String>,
     deadline: Instant,
     nonsense: u32,
+    /// How the control connection is protected.
+    security: Security,
+    /// AUTH was said: the handshake begins behind the reply, and then this is how things are.
+    upgrading: Option<Security>,
+    /// What TLS needs, where there is any.
+    tls: Option<tls::Parts>,
 }
 
 impl State for Frontend {}
 
 /// Waits for a client and speaks to him until he is logged in or gone. `entries` are all verbs there are.
-pub fn run(worker: LoginLink, config: Rc<Config>, entries: &'static [Entry]) -> Exit {
-    let (mut connection, mut peer, mut local, proxied) = match worker.receive() {
-        Ok(Some((ToFrontend::Serve { peer, local, proxied, ahead }, Some(client)))) => {
-            (Connection::new(client, ahead, config.server.line_limit.get() as usize), peer, local, proxied)
+pub fn run(
+    worker: LoginLink,
+    config: Rc<Config>,
+    entries: &'static [Entry],
+    tickets: Option<&TicketKey>,
+) -> Exit {
+    let line_limit = config.server.line_limit.get() as usize;
+    let (mut connection, mut peer, mut local, proxied, implicit) = match worker.receive() {
+        Ok(Some((ToFrontend::Serve { peer, local, proxied, implicit, ahead }, Some(client)))) => {
+            (Connection::new(client, ahead, line_limit), peer, local, proxied, implicit)
         }
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,
@@ -68,7 +86,7 @@ pub fn run(worker: LoginLink, config: Rc<Config>, entries: &'static [Entry]) -> 
     }
     let host = config.host_at(local).map(String::from);
     let mut frontend = Frontend {
-        worker,
+        worker: Arc::new(worker),
         connection,
         config,
         peer,
@@ -78,10 +96,11 @@ pub fn run(worker: LoginLink, config: Rc<Config>, entries: &'static [Entry]) -> 
         user: None,
         deadline,
         nonsense: 0,
+        security: Security::Plain,
+        upgrading: None,
+        tls: tickets.cloned().map(|tickets| tls::Parts { tickets, finishing: Arc::default() }),
     };
-    let banner = frontend.banner();
-    frontend.connection.send(&banner);
-    match frontend.converse() {
+    match frontend.serve(implicit) {
         Ok(why) => match frontend.worker.send(&FromFrontend::Left { why }) {
             Ok(()) => Exit::Served,
             Err(_) => Exit::PeerGone,
@@ -100,6 +119,16 @@ impl Frontend {
         Reply::lines(Code::Ready, message::expand(self.config.banner(host).text().as_bytes(), &facts))
     }
 
+    /// From the greeting to the login or the end.
+    fn serve(&mut self, implicit: bool) -> Result<Leaving, Exit> {
+        if implicit && let Some(leaving) = self.secure(verbs::IMPLICIT)? {
+            return Ok(leaving);
+        }
+        let banner = self.banner();
+        self.connection.send(&banner);
+        self.converse()
+    }
+
     /// Obeys a line at a time. The client's further lines stay in the socket: they may be for his session.
     fn converse(&mut self) -> Result<Leaving, Exit> {
         loop {
@@ -110,7 +139,17 @@ impl Frontend {
                         return Ok(Leaving::Abuse);
                     }
                     let reply = self.obey(&command);
+                    let upgrading = self.upgrading.take();
+                    // Words that somebody has put behind AUTH are not those of who is going to speak behind TLS.
+                    if upgrading.is_some() && self.connection.has_more() {
+                        return Ok(Leaving::Abuse);
+                    }
                     self.connection.send(&reply);
+                    if let Some(security) = upgrading
+                        && let Some(leaving) = self.secure(security)?
+                    {
+                        return Ok(leaving);
+                    }
                     if reply.closes() {
                         return Ok(if command.verb == "QUIT" {
                             Leaving::Quit
@@ -133,6 +172,10 @@ impl Frontend {
                     // A verdict that nobody asked for, or no worker.
                     Ok(_) | Err(Error::Broken | Error::System(_)) => return Err(Exit::PeerGone),
                 },
+            }
+            if self.tls.as_ref().is_some_and(|tls| tls.finishing.load(Ordering::Relaxed)) {
+                self.connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
+                return Ok(Leaving::Stopping);
             }
             if self.nonsense > MAX_NONSENSE {
                 self.connection.send(&Reply::new(Code::NotAvailable, "This is not FTP."));

@@ -2,10 +2,15 @@
 
 use crate::exit::Exit;
 use crate::frontend::Frontend;
-use crate::ipc::messages::{FromFrontend, Leaving, Password, ToFrontend};
+use crate::frontend::relay;
+use crate::ipc::messages::{FromFrontend, Leaving, Password, Security, ToFrontend};
 use crate::protocol::introductions;
+use crate::protocol::protection;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome, Run, Verb};
+
+/// What a client has said of data connections who speaks TLS from the beginning: that is older than PBSZ and PROT.
+pub const IMPLICIT: Security = Security::Tls { sized: true, private: true };
 
 /// What documents say of a row stands in the table of the session.
 const fn row(
@@ -24,6 +29,9 @@ pub const VERBS: &[Verb<Frontend>] = &[
     row("PASS", Run::OptionalText(pass), "PASS <password>: prove it", "959 4.1.1"),
     row("ACCT", Run::OptionalText(acct), "ACCT <account>: not needed", "959 4.1.1"),
     row("REIN", Run::Bare(rein), "REIN: log out, to log in again", "959 4.1.1"),
+    row("AUTH", Run::Text(auth), "AUTH TLS: speak TLS", "4217 4"),
+    row("PBSZ", Run::Text(pbsz), "PBSZ 0: what comes before PROT", "4217 8"),
+    row("PROT", Run::Text(prot), "PROT P|C: protect data connections, or not", "4217 9"),
     row("QUIT", Run::Bare(quit), "QUIT: leave", "959 4.1.1"),
     row("BYE", Run::Bare(quit), "BYE: another name of QUIT", ""),
     row("NOOP", Run::Bare(noop), "NOOP: do nothing", "959 4.1.3"),
@@ -56,7 +64,13 @@ fn host(frontend: &mut Frontend, name: &[u8]) -> Outcome {
 }
 
 fn user(frontend: &mut Frontend, name: &[u8]) -> Outcome {
-    frontend.user = Some(String::from_utf8_lossy(name).into_owned());
+    let name = String::from_utf8_lossy(name).into_owned();
+    if frontend.security == Security::Plain
+        && frontend.config.is_refused_without_tls(frontend.host.as_deref(), &name)
+    {
+        return Ok(Reply::new(Code::NotLoggedIn, "This login needs TLS; say AUTH TLS first."));
+    }
+    frontend.user = Some(name);
     Ok(Reply::new(Code::NeedPassword, "Password required."))
 }
 
@@ -67,7 +81,8 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
     };
     let host = frontend.host.clone().unwrap_or_default();
     let password = Password::new(password.to_vec());
-    let attempt = FromFrontend::Attempt { host, user, password, ahead: frontend.connection.ahead().to_vec() };
+    let ahead = frontend.connection.ahead().to_vec();
+    let attempt = FromFrontend::Attempt { host, user, password, security: frontend.security, ahead };
     if frontend.worker.send(&attempt).is_err() {
         Exit::PeerGone.now();
     }
@@ -75,7 +90,16 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
         let _ = frontend.worker.send(&FromFrontend::Left { why: Leaving::Vanished });
         Exit::Served.now();
     }
-    let Ok(Some((verdict, None))) = frontend.worker.receive() else { Exit::PeerGone.now() };
+    let verdict = match frontend.worker.receive() {
+        Ok(Some((ToFrontend::GrantedBehindTls, Some(session)))) => {
+            if let Some((client, stream)) = frontend.connection.take_protected() {
+                relay::run(client, stream, session, &frontend.worker);
+            }
+            Exit::Served.now()
+        }
+        Ok(Some((verdict, None))) => verdict,
+        Ok(_) | Err(_) => Exit::PeerGone.now(),
+    };
     match verdict {
         // The session has the connection now and greets the client itself.
         ToFrontend::Granted => Exit::Served.now(),
@@ -92,13 +116,55 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
             let _ = frontend.worker.send(&FromFrontend::Left { why: Leaving::Stopping });
             Exit::Served.now()
         }
-        ToFrontend::Serve { .. } | ToFrontend::Welcome(_) => Exit::PeerGone.now(),
+        ToFrontend::Serve { .. }
+        | ToFrontend::Welcome(_)
+        | ToFrontend::GrantedBehindTls
+        | ToFrontend::Identity { .. }
+        | ToFrontend::NoIdentity
+        | ToFrontend::Signature { .. } => Exit::PeerGone.now(),
     }
 }
 
 fn with_texts(code: Code, mut texts: Vec<String>, last: &str) -> Reply {
     texts.push(last.to_owned());
     Reply::lines(code, texts)
+}
+
+/// AUTH <mechanism>: the handshake follows the reply. Two of the names are older than PROT, and mean what it says.
+fn auth(frontend: &mut Frontend, mechanism: &[u8]) -> Outcome {
+    if frontend.tls.is_none() {
+        return Ok(Reply::new(Code::NotImplemented, "There is no TLS here."));
+    }
+    if frontend.security != Security::Plain {
+        return Ok(Reply::new(Code::BadSequence, "This is TLS already."));
+    }
+    let private = match mechanism.trim_ascii().to_ascii_uppercase().as_slice() {
+        b"TLS" | b"TLS-C" => false,
+        b"SSL" | b"TLS-P" => true,
+        _ => return Ok(Reply::new(Code::NotImplementedForArgument, "The mechanisms are TLS and SSL.")),
+    };
+    // Whoever was named before was named by somebody whom nobody can be sure of.
+    frontend.user = None;
+    frontend.upgrading = Some(Security::Tls { sized: private, private });
+    Ok(Reply::new(Code::Secure, "Begin the handshake."))
+}
+
+fn pbsz(frontend: &mut Frontend, size: &[u8]) -> Outcome {
+    let Security::Tls { private, .. } = frontend.security else { return Ok(no_tls()) };
+    let reply = protection::buffer_size(size)?;
+    frontend.security = Security::Tls { sized: true, private };
+    Ok(reply)
+}
+
+fn prot(frontend: &mut Frontend, level: &[u8]) -> Outcome {
+    let Security::Tls { sized, .. } = frontend.security else { return Ok(no_tls()) };
+    let (private, reply) = protection::level(level, sized)?;
+    frontend.security = Security::Tls { sized, private };
+    Ok(reply)
+}
+
+fn no_tls() -> Reply {
+    Reply::new(Code::BadSequence, "Say AUTH TLS first.")
 }
 
 fn acct(_: &mut Frontend, _: &[u8]) -> Outcome {
@@ -128,6 +194,7 @@ fn feat(frontend: &mut Frontend) -> Outcome {
     let config = &frontend.config;
     let offered = |verb: &str| match verb {
         "HOST" => !config.host.is_empty(),
+        "AUTH" | "PBSZ" | "PROT" => frontend.tls.is_some(),
         verb => config.data.offers(verb),
     };
     Ok(verb::features(frontend.entries, &[], offered))

@@ -79,7 +79,7 @@ impl Field for String {
     }
 
     fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
-        String::from_utf8(Vec::take(packet)?).map_err(|_| Malformed)
+        String::from_utf8(Vec::<u8>::take(packet)?).map_err(|_| Malformed)
     }
 }
 
@@ -115,6 +115,30 @@ impl Field for Ipv4Addr {
 
     fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
         Ok(Ipv4Addr::from(take_array::<4>(packet)?))
+    }
+}
+
+impl Field for Vec<Vec<u8>> {
+    fn put(&self, packet: &mut Vec<u8>) {
+        let count = u8::try_from(self.len()).unwrap_or(u8::MAX);
+        count.put(packet);
+        self.iter().take(usize::from(count)).for_each(|bytes| bytes.put(packet));
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        (0..u8::take(packet)?).map(|_| Vec::<u8>::take(packet)).collect()
+    }
+}
+
+impl Field for Vec<u16> {
+    fn put(&self, packet: &mut Vec<u8>) {
+        let count = u8::try_from(self.len()).unwrap_or(u8::MAX);
+        count.put(packet);
+        self.iter().take(usize::from(count)).for_each(|number| number.put(packet));
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        (0..u8::take(packet)?).map(|_| u16::take(packet)).collect()
     }
 }
 

@@ -136,12 +136,20 @@ values! {
     /// Worker → frontend.
     enum ToFrontend {
         /// Speak to this client until he is logged in. Carries the control connection; `ahead` was read from it already.
-        /// `proxied`: a proxy is to say first who he is.
-        Serve { peer: SocketAddr, local: SocketAddr, proxied: bool, ahead: Vec<u8> },
+        /// `proxied`: a proxy is to say first who he is; `implicit`: he speaks TLS from the beginning.
+        Serve { peer: SocketAddr, local: SocketAddr, proxied: bool, implicit: bool, ahead: Vec<u8> },
         /// The answer to `Proxied`; if no, 421.
         Welcome(bool),
         /// The session serves the client from here on.
         Granted,
+        /// The session serves the client from here on, and hears him through the connection that this carries.
+        GrantedBehindTls,
+        /// The certificate for this client, with its chain, and how its key signs.
+        Identity { chain: Vec<Vec<u8>>, schemes: Vec<u16> },
+        /// There is no certificate for him.
+        NoIdentity,
+        /// The signature that was asked for; empty if it is refused.
+        Signature { bytes: Vec<u8> },
         /// 530. The texts are for the client (from PAM, or ours), a line each.
         Denied { texts: Vec<String> },
         /// 331: the login goes on with the answer to this prompt.
@@ -158,13 +166,30 @@ values! {
         Proxied { peer: SocketAddr, local: SocketAddr },
         /// USER and PASS, or the answer to a prompt of this user's login. `host` is the section of the virtual host that
         /// the client has named, empty if he has named none; `ahead` belongs to the session, if there is one.
-        Attempt { host: String, user: String, password: Password, ahead: Vec<u8> },
+        Attempt { host: String, user: String, password: Password, security: Security, ahead: Vec<u8> },
+        /// The client begins to speak TLS. He asks for this name (which may be empty) and understands these signatures.
+        Hello { server_name: String, schemes: Vec<u16> },
+        /// A signature for the handshake, in this scheme, please.
+        Sign { scheme: u16, message: Vec<u8> },
+        /// The handshake is done, or has failed: `what` is for the log. `resumption`: the number and the secret of its
+        /// session, for data connections that resume it, where the client has taken no ticket; or nothing.
+        Handshake { what: String, resumption: Vec<Vec<u8>> },
         /// The client is gone, or has been told to go.
         Left { why: Leaving },
     }
 
+    /// How the control connection is protected.
+    enum Security {
+        /// It is not.
+        Plain,
+        /// By TLS. `sized`: PBSZ was said; `private`: PROT P was.
+        Tls { sized: bool, private: bool },
+    }
+
     /// Worker → session.
     enum ToSession {
+        /// The signature that was asked for; empty if it is refused.
+        Signature { bytes: Vec<u8> },
         /// The name of the uid or gid that was asked for; empty if it has none.
         Name { name: String },
         /// Carries a socket that is bound to the ftp-data port and connecting to the client.
@@ -181,6 +206,8 @@ values! {
         Ready,
         /// There will be no session. `why` is for the log, `text` for the client (empty: he is told nothing more).
         NotReady { why: String, text: String },
+        /// A signature for the handshake of a data connection, in this scheme, please.
+        Sign { scheme: u16, message: Vec<u8> },
         /// What is this user called?
         UserName { uid: u32 },
         /// What is this group called?
@@ -271,6 +298,7 @@ values! {
 impl Copy for Direction {}
 impl Copy for Outcome {}
 impl Copy for Leaving {}
+impl Copy for Security {}
 
 /// A password on its way to the login decision: is never printed, and is overwritten when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -333,7 +361,7 @@ macro_rules! messages {
 messages! {
     ToWorker (ToWorker::Serve { .. });
     ToSupervisor (ToSupervisor::Session | ToSupervisor::HandBack { .. });
-    ToFrontend (ToFrontend::Serve { .. });
+    ToFrontend (ToFrontend::Serve { .. } | ToFrontend::GrantedBehindTls);
     FromFrontend;
     ToResolver;
     FromResolver;
@@ -368,13 +396,16 @@ mod tests {
             survives(&FromFrontend::Proxied { peer, local });
             survives(&ToWorker::Admitted(flag));
             survives(&ToSupervisor::MayLogIn { user: text.clone(), host: text.clone() });
-            survives(&ToFrontend::Serve { peer, local, proxied: flag, ahead: path.clone() });
+            survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone() });
+            survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0] });
+            survives(&FromSession::Sign { scheme: port, message: path.clone() });
             survives(&ToFrontend::Denied { texts: texts.clone() });
             survives(&ToFrontend::Ask { texts, prompt: text.clone() });
             survives(&FromFrontend::Attempt {
                 host: text.clone(),
                 user: text.clone(),
                 password: Password::new(path.clone()),
+                security: Security::Tls { sized: flag, private: true },
                 ahead: path.clone(),
             });
             survives(&FromFrontend::Left { why: Leaving::LoginTimeout });

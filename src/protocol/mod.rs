@@ -8,6 +8,7 @@ pub mod introductions;
 pub mod line;
 pub mod message;
 pub mod path;
+pub mod protection;
 pub mod proxy;
 pub mod reply;
 pub mod verb;

@@ -36,6 +36,8 @@ pub enum Code {
     ExtendedPassive = 229,
     /// The session begins.
     LoggedIn = 230,
+    /// AUTH: the handshake may begin (RFC 4217 4).
+    Secure = 234,
     /// A change to the file system was made.
     FileOk = 250,
     /// The digest of a file, with its name (draft-twine-ftpmd5).
@@ -68,10 +70,16 @@ pub enum Code {
     BadSequence = 503,
     /// The verb is known, this argument is not.
     NotImplementedForArgument = 504,
+    /// Data connections have to be protected (RFC 4217 10.1).
+    ProtectionRequired = 521,
     /// EPRT or EPSV named another network protocol (RFC 2428).
     UnknownProtocol = 522,
     /// Log in first; or: the login failed.
     NotLoggedIn = 530,
+    /// It cannot be done so for reasons of policy (RFC 2228).
+    DeniedByPolicy = 534,
+    /// This level of protection does not exist here (RFC 4217 9).
+    NoSuchProtection = 536,
     /// There is no such file, or it may not be used.
     FileUnavailable = 550,
     /// A quota or a limit was reached.
@@ -100,6 +108,7 @@ impl Code {
         Code::Passive,
         Code::ExtendedPassive,
         Code::LoggedIn,
+        Code::Secure,
         Code::FileOk,
         Code::FileDigest,
         Code::PathCreated,
@@ -116,13 +125,18 @@ impl Code {
         Code::NotImplemented,
         Code::BadSequence,
         Code::NotImplementedForArgument,
+        Code::ProtectionRequired,
         Code::UnknownProtocol,
         Code::NotLoggedIn,
+        Code::DeniedByPolicy,
+        Code::NoSuchProtection,
         Code::FileUnavailable,
         Code::StorageExceeded,
         Code::NameNotAllowed,
         Code::BadRestart,
     ];
+    /// TLS on the data connection failed, or is not that of this client (RFC 4217 10.1). RFC 2428 has the same number.
+    pub const DATA_NOT_PROTECTED: Code = Code::UnknownProtocol;
 
     /// The number.
     pub fn number(self) -> u16 {

@@ -1,17 +1,16 @@
 //! Moving bytes between files and data connections. Every loop watches the control connection too, and looks up
 //! from time to time where it never has to wait.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
-use nix::sys::socket::{MsgFlags, recv, send};
 use nix::sys::uio::pread;
 use nix::unistd::write;
 
 use super::ascii::{self, FromWire};
-use super::data::Connection;
+use super::connection::Connection;
 use super::deflate::{Damaged, Deflater, Inflater};
 use super::error::Error;
 use super::splice::wide_pipe;
@@ -63,6 +62,7 @@ impl Session {
         match (self.representation, self.mode) {
             // Files of /proc and the like say that they are empty.
             _ if size == 0 => self.send_copied(to, file, from, u64::MAX),
+            _ if to.is_protected() => self.send_copied(to, file, from, size),
             (Representation::Image, Mode::Stream) => self.send_whole(to, file, from, size),
             (Representation::Ascii, _) | (_, Mode::Deflate) => self.send_copied(to, file, from, size),
         }
@@ -172,7 +172,7 @@ impl Session {
     /// `counted`: these are the bytes that the client asked for.
     fn send_bytes(&mut self, to: &Connection, mut bytes: &[u8], counted: bool) -> Result<(), Cut> {
         while !bytes.is_empty() {
-            match send(to.as_fd().as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
+            match to.send(bytes) {
                 Ok(sent) => {
                     bytes = &bytes[sent..];
                     if counted {
@@ -197,7 +197,7 @@ impl Session {
         let mut total = 0u64;
         let mut unwatched = 0;
         loop {
-            let received = match recv(from.as_fd().as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            let received = match from.receive(&mut buffer) {
                 Ok(0) => break,
                 Ok(received) => received,
                 Err(Errno::EAGAIN) => {
@@ -206,12 +206,15 @@ impl Session {
                     continue;
                 }
                 Err(Errno::EINTR) => continue,
+                // Old clients never say that this was everything.
+                Err(Errno::ENODATA) if self.accepts_unclean_close() => break,
+                Err(Errno::ENODATA) => return Err(Cut::Unfinished),
                 Err(errno) => return Err(cut_by(errno)),
             };
             self.take_in(&mut incoming, &buffer[..received], file)?;
             total += received as u64;
             unwatched += received as u64;
-            if received < buffer.len() && total > SMALL_BUFFER as u64 {
+            if received < buffer.len() && total > SMALL_BUFFER as u64 && !from.has_received() {
                 // All that was there has been read. A small file, though, is over with the next look.
                 self.wait_to_move(from, PollFlags::POLLIN)?;
                 unwatched = 0;
@@ -219,7 +222,7 @@ impl Session {
                 self.look_up()?;
                 unwatched = 0;
             }
-            if received == buffer.len() && buffer.len() < LARGE_BUFFER {
+            if received == buffer.len() && buffer.len() < LARGE_BUFFER && !from.is_protected() {
                 if (self.representation, self.mode) == (Representation::Image, Mode::Stream)
                     && let Some(pipe) = wide_pipe()
                     && self.receive_spliced(from, file, &pipe)?

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -11,6 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
 use super::Session;
+use super::connection::Connection;
 use super::quarantine::Quarantine;
 use super::watch::Interrupted;
 use crate::config::{Count, Data, Network};
@@ -197,30 +198,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An open data connection; it does not block.
-pub struct Connection {
-    socket: OwnedFd,
-}
-
-impl Connection {
-    /// Whether the kernel has heard that the connection broke, since it was last asked.
-    pub fn is_broken(&self) -> bool {
-        !matches!(getsockopt(&self.socket, sockopt::SocketError), Ok(0))
-    }
-
-    /// Ends the connection in a way that nobody can take for the end of a file (RST).
-    pub fn reset(self) {
-        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
-        let _ = setsockopt(&self.socket, sockopt::Linger, &at_once);
-    }
-}
-
-impl AsFd for Connection {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
 /// Why there is no data connection.
 pub enum NoData {
     /// This is the reply.
@@ -259,7 +236,7 @@ impl Session {
             }
             Plan::Active(target) => self.call_client(target)?,
         };
-        Ok(Connection { socket })
+        Ok(Connection::plain(socket))
     }
 
     /// Connects to the client: from the port for data, which only root can bind, or from any.

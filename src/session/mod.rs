@@ -10,6 +10,7 @@ mod accepting;
 pub mod arguments;
 pub mod ascii;
 pub mod authorize;
+mod connection;
 mod control;
 mod copy;
 mod data;
@@ -27,6 +28,7 @@ mod locks;
 mod messages;
 pub mod mode;
 pub mod names;
+mod protection;
 mod quarantine;
 mod reading;
 mod splice;
@@ -46,7 +48,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Data, Letter, Network, SessionOptions};
+use crate::config::{Data, Letter, Network, SessionOptions, Tls};
 use crate::exit::Exit;
 use crate::ipc::messages::{Event, FavourLink, Leaving};
 use crate::protocol::command::Command;
@@ -61,6 +63,8 @@ use facts::Facts;
 use files::Files;
 use messages::Shown;
 use names::Names;
+use protection::Protection;
+pub use protection::Security;
 use transfer::Moving;
 pub use verbs::ENTRIES;
 use worker::Worker;
@@ -89,6 +93,10 @@ pub struct Start {
     pub home: Vec<u8>,
     /// The control connection.
     pub control: OwnedFd,
+    /// The options of TLS.
+    pub tls: Tls,
+    /// How the control connection is protected: then `control` leads to the relay. None: it is not.
+    pub security: Option<Security>,
     /// What was read from it already and not obeyed yet.
     pub ahead: Vec<u8>,
     /// The longest line, in bytes.
@@ -162,6 +170,10 @@ pub struct Session {
     names: Names,
     facts: Facts,
     data: DataPort,
+    /// TLS, if the control connection is protected by it.
+    protection: Option<Protection>,
+    /// Whether there is TLS for who asks for it.
+    has_tls: bool,
     cwd: FtpPath,
     /// Where the session began.
     home: FtpPath,
@@ -228,8 +240,9 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         control,
         names: Names::new(Box::new(Rc::clone(&worker))),
         facts: Facts::default(),
-        worker,
         data: DataPort::new(start.data, ends),
+        has_tls: !start.tls.certificates.is_empty(),
+        protection: start.security.map(|security| Protection::new(start.tls, security, worker.key_holder())),
         cwd: home.clone(),
         home,
         shown: Shown::default(),
@@ -248,6 +261,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         buffer: Vec::new(),
         began: Instant::now(),
         ending: None,
+        worker,
     };
     session.worker.ready();
     let greeting = session.greeting(start.greeting);

@@ -7,8 +7,8 @@ use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::unistd::{pipe2, read};
 
 use super::Session;
+use super::connection::Connection;
 use super::copy::{SMALL_BUFFER, UNWATCHED, cut_by, write_all};
-use super::data::Connection;
 use super::error::Error;
 use super::transfer::Cut;
 use crate::system::poll::PollFlags;

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::Session;
-use super::data::{Connection, NoData};
+use super::connection::Connection;
+use super::data::NoData;
 use super::error::Error;
 use super::watch::Interrupted;
 use crate::ipc::messages::{Direction, Event, Outcome as Ending};
@@ -38,6 +39,8 @@ pub enum Cut {
     Truncated,
     /// MODE Z: what came is no such stream.
     Damaged,
+    /// TLS: the client closed the connection without having said that this was everything.
+    Unfinished,
     /// The file became shorter while it was sent.
     Shrunk,
     /// The file could not be read or written.
@@ -74,6 +77,10 @@ impl Cut {
                 Code::TransferAborted,
                 "The compressed data had no end; the transfer is incomplete.",
             ),
+            Cut::Unfinished => Reply::new(
+                Code::TransferAborted,
+                "The data connection ended without close_notify; the transfer is incomplete.",
+            ),
             Cut::Damaged => {
                 Reply::new(Code::LocalError, "The compressed data is damaged; the transfer is incomplete.")
             }
@@ -93,6 +100,7 @@ impl Cut {
             | Cut::Broken
             | Cut::Stalled(_)
             | Cut::Truncated
+            | Cut::Unfinished
             | Cut::Damaged => Ending::CutShort,
             Cut::Shrunk | Cut::File(_) => Ending::Failed,
         }
@@ -107,6 +115,7 @@ impl Session {
         path: &FtpPath,
         announcement: String,
     ) -> Result<Connection, Reply> {
+        self.require_protection()?;
         self.moving = Some(Moving {
             direction,
             path: path.as_bytes().to_vec(),
@@ -120,14 +129,18 @@ impl Session {
             Ok(()) => self.connect_data(),
             Err(interrupted) => Err(interrupted.into()),
         };
-        let reply = match connected {
+        let protected = match connected {
             Ok(connection) => {
                 self.control.queue(&Reply::new(Code::Opening, announcement));
                 if let Some(moving) = &mut self.moving {
                     moving.began = Instant::now();
                 }
-                return Ok(connection);
+                self.protect(connection)
             }
+            Err(refused) => Err(refused),
+        };
+        let reply = match protected {
+            Ok(connection) => return Ok(connection),
             Err(NoData::Refused(reply)) => reply,
             Err(NoData::Interrupted(interrupted)) => {
                 let cut = Cut::Interrupted(interrupted);
@@ -141,6 +154,15 @@ impl Session {
 
     /// Ends the transfer: the connection is closed first, and then the client is told how it went.
     pub fn end_transfer(&mut self, connection: Connection, moved: Result<(), Cut>) -> Outcome {
+        let moved = match (moved, self.is_sending()) {
+            (Ok(()), true) => self.say_end_of_data(&connection),
+            (Ok(()), false) => self.say_end_of_data(&connection).or_else(|cut| match cut {
+                Cut::Interrupted(_) => Err(cut),
+                // What came is whole all the same.
+                _ => Ok(()),
+            }),
+            (other, _) => other,
+        };
         let moved = match moved {
             // What was received is written already; of what was sent, the kernel knows more than we do.
             Ok(()) if self.is_sending() && connection.is_broken() => Err(Cut::Broken),

@@ -58,6 +58,7 @@ impl Session {
             | Cut::Broken
             | Cut::Stalled(_)
             | Cut::Truncated
+            | Cut::Unfinished
             | Cut::Damaged
             | Cut::Shrunk) => other.reply(),
         })

@@ -4,18 +4,21 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::End;
 use super::names::Ask;
+use super::protection::Holder;
 use crate::ipc::messages::{Event, FavourLink, FromSession, Leaving, ToSession};
 
 /// This end of the link.
 pub struct Worker {
-    link: FavourLink,
+    link: Arc<FavourLink>,
     /// What happened since the last wait: the client is told first.
     events: RefCell<Vec<Event>>,
     /// The daemon is stopping.
-    finishing: Cell<bool>,
+    finishing: Arc<AtomicBool>,
     /// The worker is gone, or broke the rules: nothing can be logged or asked any more.
     gone: Cell<bool>,
 }
@@ -24,16 +27,16 @@ impl Worker {
     /// The session that uses the link, and what asks for names, share it.
     pub fn new(link: FavourLink) -> Rc<Worker> {
         Rc::new(Worker {
-            link,
+            link: Arc::new(link),
             events: RefCell::default(),
-            finishing: Cell::new(false),
+            finishing: Arc::default(),
             gone: Cell::new(false),
         })
     }
 
     /// Whether the session shall end as soon as nothing is being transferred.
     pub fn is_finishing(&self) -> bool {
-        self.finishing.get()
+        self.finishing.load(Ordering::Relaxed)
     }
 
     /// Whether the session must end at once.
@@ -74,12 +77,17 @@ impl Worker {
         self.tell(&FromSession::Reinitialize { ahead });
     }
 
+    /// What asks for signatures.
+    pub fn key_holder(&self) -> Holder {
+        Holder { link: Arc::clone(&self.link), finishing: Arc::clone(&self.finishing) }
+    }
+
     /// Asks for a favour and waits for the answer.
     pub fn ask(&self, question: &FromSession) -> Result<(ToSession, Option<OwnedFd>), End> {
         self.tell(question);
         while !self.gone.get() {
             match self.link.receive() {
-                Ok(Some((ToSession::Finish, _))) => self.finishing.set(true),
+                Ok(Some((ToSession::Finish, _))) => self.finishing.store(true, Ordering::Relaxed),
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) | Err(_) => self.gone.set(true),
             }
@@ -91,11 +99,14 @@ impl Worker {
     pub fn hear(&self) -> Result<(), End> {
         match self.link.receive() {
             Ok(Some((ToSession::Finish, _))) => {
-                self.finishing.set(true);
+                self.finishing.store(true, Ordering::Relaxed);
                 Ok(())
             }
             Ok(Some((
-                ToSession::Name { .. } | ToSession::DataSocket | ToSession::NoDataSocket { .. },
+                ToSession::Name { .. }
+                | ToSession::DataSocket
+                | ToSession::NoDataSocket { .. }
+                | ToSession::Signature { .. },
                 _,
             )))
             | Ok(None)

@@ -95,7 +95,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     let mut listeners = listen::inherited()?;
     let activated = !listeners.is_empty();
     if !activated {
-        listeners = listen::bind(&config.listen.addresses, &mut Vec::new())?;
+        listeners = listen::bind(&config.listen.all_addresses(), &mut Vec::new())?;
     }
     capabilities::trim_supervisor()?;
     // From here on the environment is empty but for what talks to the service manager.

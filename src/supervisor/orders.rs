@@ -57,7 +57,7 @@ impl Supervisor {
 
     pub(super) fn adopt_new_configuration(&mut self) -> Result<(), String> {
         let config = self.source.load().map_err(|error| error.to_string())?;
-        let addresses = config.listen.addresses.clone();
+        let addresses = config.listen.all_addresses();
         let inheritance =
             Inheritance::prepare(config, self.descriptors).map_err(|failure| failure.to_string())?;
         open_log(&inheritance.config).map_err(|failure| failure.to_string())?;

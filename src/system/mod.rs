@@ -17,6 +17,7 @@ pub mod process;
 pub mod quota;
 pub mod random;
 pub mod seccomp;
+pub mod secret;
 pub mod signals;
 pub mod socket;
 pub mod status;

@@ -11,3 +11,10 @@ pub fn below(bound: u32) -> io::Result<u32> {
     Errno::result(unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) })?;
     Ok((u64::from_ne_bytes(bytes) % u64::from(bound)) as u32)
 }
+
+/// Fills a few bytes.
+pub fn fill(bytes: &mut [u8; 32]) -> io::Result<()> {
+    // SAFETY: the kernel writes at most the bytes there are; so few are always written whole.
+    Errno::result(unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) })?;
+    Ok(())
+}

@@ -109,6 +109,12 @@ pub fn set_dscp(socket: BorrowedFd<'_>, dscp: u32) {
     let _ = setsockopt(&socket, sockopt::Ipv6TClass, &traffic_class);
 }
 
+/// Two ends of a connection within this machine; neither blocks.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(nix::sys::socket::socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?)
+}
+
 /// How long nothing has come in on this connection, as the kernel saw it (tcp(7), TCP_INFO).
 pub fn silence(connection: BorrowedFd<'_>) -> io::Result<Duration> {
     // SAFETY: tcp_info is a structure of integers, for which zeroes are a value.

@@ -1,21 +1,27 @@
 //! The worker's talk with its frontend while a login is decided: PAM may ask more than the password.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use super::Inheritance;
+use super::keys::KeyHolder;
 use super::pam::Conversation;
 use crate::ipc::messages::{
-    FromFrontend, FrontendLink, Leaving, Password, SupervisorLink, ToFrontend, ToWorker,
+    FromFrontend, FrontendLink, Leaving, Password, Security, SupervisorLink, ToFrontend, ToWorker,
 };
+use crate::log;
 use crate::system::poll::{PollFlags, wait};
+use crate::tls::sessions::Remembered;
+use crate::tls::signer::Identity;
 
 /// What the worker hears from either side.
 pub enum Heard {
     /// A proxy has said who the client is.
     Proxied { peer: SocketAddr, local: SocketAddr },
     /// The client tries to log in.
-    Attempt { host: String, user: String, password: Password, ahead: Vec<u8> },
+    Attempt { host: String, user: String, password: Password, security: Security, ahead: Vec<u8> },
     /// The frontend is done with the client.
     Left(Leaving),
     /// The supervisor has answered `MayLogIn` or `Proxied`.
@@ -32,6 +38,11 @@ pub enum Heard {
 pub struct Dialogue<'a> {
     pub frontend: &'a FrontendLink,
     pub supervisor: &'a SupervisorLink,
+    inheritance: &'a Inheritance,
+    /// The key, if the client speaks TLS.
+    pub keys: RefCell<KeyHolder>,
+    /// His session, where he has no ticket for it.
+    pub resumption: RefCell<Option<Remembered>>,
     /// Until when the login must be done.
     pub deadline: Instant,
     /// What the frontend has read beyond the last attempt.
@@ -46,11 +57,15 @@ impl<'a> Dialogue<'a> {
     pub fn new(
         frontend: &'a FrontendLink,
         supervisor: &'a SupervisorLink,
+        inheritance: &'a Inheritance,
         deadline: Instant,
     ) -> Dialogue<'a> {
         Dialogue {
             frontend,
             supervisor,
+            inheritance,
+            keys: RefCell::default(),
+            resumption: RefCell::default(),
             deadline,
             ahead: Vec::new(),
             user: String::new(),
@@ -71,11 +86,20 @@ impl<'a> Dialogue<'a> {
 
     /// Waits for either side, until `until`.
     pub fn hear(&self, until: Instant) -> Heard {
+        loop {
+            if let Some(heard) = self.hear_once(until) {
+                return heard;
+            }
+        }
+    }
+
+    /// The handshake of the client is served on the way, and is nothing to be heard.
+    fn hear_once(&self, until: Instant) -> Option<Heard> {
         let watched =
             [(self.supervisor.as_fd(), PollFlags::POLLIN), (self.frontend.as_fd(), PollFlags::POLLIN)];
-        let Ok([supervisor, frontend]) = wait(watched, Some(until)) else { return Heard::End };
+        let Ok([supervisor, frontend]) = wait(watched, Some(until)) else { return Some(Heard::End) };
         if !supervisor.is_empty() {
-            return match self.supervisor.receive() {
+            return Some(match self.supervisor.receive() {
                 Ok(Some((ToWorker::Admitted(admitted), None))) => Heard::Admitted(admitted),
                 Ok(Some((ToWorker::Finish, None))) => Heard::Finish,
                 Ok(Some((ToWorker::End, None)) | None) => Heard::End,
@@ -84,24 +108,71 @@ impl<'a> Dialogue<'a> {
                     _,
                 )))
                 | Err(_) => Heard::End,
-            };
+            });
         }
         if !frontend.is_empty() {
-            return match self.frontend.receive() {
-                Ok(Some((FromFrontend::Attempt { host, user, password, ahead }, None))) => {
-                    Heard::Attempt { host, user, password, ahead }
+            return Some(match self.frontend.receive() {
+                Ok(Some((FromFrontend::Attempt { host, user, password, security, ahead }, None))) => {
+                    Heard::Attempt { host, user, password, security, ahead }
                 }
                 Ok(Some((FromFrontend::Proxied { peer, local }, None))) => Heard::Proxied { peer, local },
                 Ok(Some((FromFrontend::Left { why }, None))) => Heard::Left(why),
                 Ok(None) => Heard::Left(Leaving::Vanished),
                 Ok(Some((
-                    FromFrontend::Proxied { .. } | FromFrontend::Attempt { .. } | FromFrontend::Left { .. },
+                    message @ (FromFrontend::Hello { .. }
+                    | FromFrontend::Sign { .. }
+                    | FromFrontend::Handshake { .. }),
+                    None,
+                ))) => match self.serve_handshake(message) {
+                    true => return None,
+                    false => Heard::End,
+                },
+                Ok(Some((
+                    FromFrontend::Proxied { .. }
+                    | FromFrontend::Attempt { .. }
+                    | FromFrontend::Left { .. }
+                    | FromFrontend::Hello { .. }
+                    | FromFrontend::Sign { .. }
+                    | FromFrontend::Handshake { .. },
                     Some(_),
                 )))
                 | Err(_) => Heard::End,
-            };
+            });
         }
-        Heard::Nothing
+        Some(Heard::Nothing)
+    }
+
+    /// What only who has the key can do. False: the frontend may not ask for it, or is gone.
+    fn serve_handshake(&self, message: FromFrontend) -> bool {
+        let Some(copies) = &self.inheritance.copies else { return false };
+        let mut keys = self.keys.borrow_mut();
+        let answer = match message {
+            FromFrontend::Hello { server_name, schemes } => {
+                // A client begins to speak TLS once.
+                if keys.identity().is_some() {
+                    return false;
+                }
+                match keys.introduce(&self.inheritance.config.tls, copies, &server_name, &schemes) {
+                    Some(Identity { chain, schemes }) => ToFrontend::Identity { chain, schemes },
+                    None => ToFrontend::NoIdentity,
+                }
+            }
+            FromFrontend::Sign { scheme, message } => {
+                let bytes = keys.sign(scheme, &message, 1).unwrap_or_default();
+                ToFrontend::Signature { bytes }
+            }
+            FromFrontend::Handshake { what, resumption } => {
+                if let Ok([number, secret]) = <[Vec<u8>; 2]>::try_from(resumption) {
+                    self.resumption.replace(Some((number, secret)));
+                }
+                log::info(format_args!("TLS: {}", log::escaped(what.as_bytes())));
+                return true;
+            }
+            FromFrontend::Proxied { .. } | FromFrontend::Attempt { .. } | FromFrontend::Left { .. } => {
+                return false;
+            }
+        };
+        self.frontend.send(&answer).is_ok()
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use super::Client;
+use super::keys::KeyHolder;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{SessionLink, ToSession};
 use crate::system::{accounts, socket};
@@ -22,6 +23,17 @@ pub fn user_name(link: &SessionLink, uid: u32) -> Result<(), Error> {
 /// What this gid is called, or nothing.
 pub fn group_name(link: &SessionLink, gid: u32) -> Result<(), Error> {
     link.send(&ToSession::Name { name: accounts::group_name(gid).unwrap_or_default() })
+}
+
+/// A signature for the handshake of a data connection. `budget`: how many there may be.
+pub fn signature(
+    link: &SessionLink,
+    keys: &mut KeyHolder,
+    scheme: u16,
+    message: &[u8],
+    budget: u32,
+) -> Result<(), Error> {
+    link.send(&ToSession::Signature { bytes: keys.sign(scheme, message, budget).unwrap_or_default() })
 }
 
 /// A connection from the ftp-data port to a port of this client's own address. The session says which port and no more:

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use super::keys::Copies;
 use crate::config::Config;
 use crate::log;
 use crate::system::empty_root::EmptyRoot;
@@ -20,6 +21,8 @@ pub struct Inheritance {
     pub(super) null: OwnedFd,
     pub(super) frontend_account: Account,
     pub(super) descriptors: DescriptorLimit,
+    /// Certificates and keys as they were good last; none where there is no TLS.
+    pub(super) copies: Option<Copies>,
 }
 
 /// The account of the frontends where the configured one does not exist.
@@ -35,6 +38,10 @@ impl Inheritance {
     pub fn prepare(config: Config, descriptors: DescriptorLimit) -> Result<Inheritance, Failure> {
         time_zone::load();
         let frontend_account = frontend_account(&config)?;
+        let copies = match config.tls.certificates.is_empty() {
+            true => None,
+            false => Some(Copies::make(&config.tls)?),
+        };
         Ok(Inheritance {
             filters: Filters::compile(),
             empty_root: EmptyRoot::make()?,
@@ -46,6 +53,7 @@ impl Inheritance {
                 .into(),
             frontend_account,
             descriptors,
+            copies,
             config: Rc::new(config),
         })
     }

@@ -10,10 +10,12 @@ mod accounting;
 mod dialogue;
 mod favours;
 mod inheritance;
+pub(crate) mod keys;
 mod login;
 mod pam;
 mod policy;
 mod processes;
+mod relay;
 mod serve;
 pub(crate) mod virtual_users;
 mod watch;
@@ -30,6 +32,7 @@ use crate::exit::Exit;
 use crate::ipc::messages::{SupervisorLink, ToWorker};
 use crate::log;
 use crate::system::{socket, title};
+use crate::tls::tickets::TicketKey;
 
 /// What a new worker takes with it, beside the memory it inherits.
 pub struct Newborn {
@@ -74,6 +77,8 @@ struct Worker<'a> {
     /// Open as long as any process of this connection lives.
     life: OwnedFd,
     pid: Pid,
+    /// What session tickets of this client are encrypted with, where there is TLS.
+    tickets: Option<TicketKey>,
 }
 
 /// The life of a worker, from the fork to the end of its process.

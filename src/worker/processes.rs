@@ -9,7 +9,9 @@ use std::time::Duration;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use super::keys::Copies;
 use super::login::Login;
+use super::relay::Relayed;
 use super::{Client, Inheritance, Newborn, Worker};
 use crate::config::LogLevel;
 use crate::exit::Exit;
@@ -17,12 +19,14 @@ use crate::frontend;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
 use crate::log;
-use crate::session;
+use crate::session::{self, Security};
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
 use crate::system::process::{
     Child, Forked, close_all_except, fork, fork_as_it_is, silence_standard_streams,
 };
 use crate::system::{Doing, Failure, landlock, limits, process, title};
+use crate::tls::setup;
+use crate::tls::tickets::TicketKey;
 
 /// How long a process may take to end after its link has ended, before it is killed.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -36,6 +40,8 @@ pub struct Frontend {
 /// The session of this worker.
 pub struct Session {
     pub link: SessionLink,
+    /// The session's end of the connection to the relay, if there is TLS: to see whether it reads.
+    pub inner: Option<OwnedFd>,
     child: Child,
 }
 
@@ -56,6 +62,8 @@ impl Session {
     /// Lets the process end, and reaps it; how it died is for the log alone, since its user can kill it.
     pub fn bury(self) -> nix::sys::wait::WaitStatus {
         drop(self.link);
+        // Its relay sees the end of the connection when nobody has it any more.
+        drop(self.inner);
         self.child.reap_within(FAREWELL)
     }
 }
@@ -108,6 +116,13 @@ fn open_directory(path: &Path) -> Result<OwnedFd, Failure> {
     open(path, flags, Mode::empty()).doing(|| format!("open {}", path.display()))
 }
 
+/// The control connection, as the session gets it.
+struct Beginning<'a> {
+    control: OwnedFd,
+    ahead: &'a [u8],
+    security: Option<Security>,
+}
+
 /// What the session begins with.
 fn start(
     worker: FavourLink,
@@ -115,7 +130,7 @@ fn start(
     client: &Client,
     login: &mut Login,
     place: Place,
-    ahead: &[u8],
+    beginning: Beginning<'_>,
 ) -> session::Start {
     let config = &parts.config;
     let mut data = config.data.clone();
@@ -132,14 +147,16 @@ fn start(
         root: place.root,
         home: place.start,
         descriptors: place.descriptors,
-        control: process::take_over(&client.control),
+        control: beginning.control,
+        tls: parts.config.tls.clone(),
+        security: beginning.security,
         worker,
         peer: client.peer,
         local: client.local,
         here: client.here,
         proxies,
         masquerade: client.masquerade,
-        ahead: ahead.to_vec(),
+        ahead: beginning.ahead.to_vec(),
         line_limit: config.server.line_limit.get() as usize,
         greeting: login.take_texts(),
     }
@@ -154,10 +171,17 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
     let mut kept = vec![link, life, inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()];
     kept.extend(log::descriptor());
     kept.extend(inheritance.config.inherited_users);
+    kept.extend(inheritance.copies.iter().flat_map(Copies::descriptors));
     close_all_except(&kept);
     inheritance.descriptors.restore()?;
-    let worker =
-        Worker { inheritance, supervisor: newborn.link, life: newborn.life, pid: nix::unistd::getpid() };
+    let tickets = inheritance.copies.as_ref().map(|_| TicketKey::random()).transpose();
+    let worker = Worker {
+        inheritance,
+        supervisor: newborn.link,
+        life: newborn.life,
+        pid: nix::unistd::getpid(),
+        tickets: tickets.doing(|| "make a key for tickets".into())?,
+    };
     let frontend = worker.fork_frontend()?;
     Ok((worker, frontend))
 }
@@ -201,18 +225,36 @@ impl Worker<'_> {
         landlock::confine_frontend()?;
         silence_standard_streams(parts.null.as_fd())?;
         close_all_except(&[worker.as_fd().as_raw_fd(), self.life.as_raw_fd()]);
+        if self.tickets.is_some() {
+            setup::warm();
+        }
         parts.filters.confine_frontend()?;
-        Ok(frontend::run(worker, Rc::clone(&parts.config), session::ENTRIES))
+        Ok(frontend::run(worker, Rc::clone(&parts.config), session::ENTRIES, self.tickets.as_ref()))
     }
 
     /// Forks the session of somebody who is logged in. It has yet to say that it is ready.
-    pub fn fork_session(&self, client: &Client, login: &mut Login, ahead: &[u8]) -> Result<Session, Failure> {
+    pub fn fork_session(
+        &self,
+        client: &Client,
+        login: &mut Login,
+        ahead: &[u8],
+        relayed: Option<Relayed>,
+    ) -> Result<Session, Failure> {
         let (ours, theirs) = Link::pair().doing(|| "make the link of a session".into())?;
         let child = match fork()? {
             Forked::Child => {
-                let exit = match self.become_session(&theirs, client, login) {
+                let control = relayed.as_ref().map_or(&client.control, |relayed| &relayed.inner);
+                let exit = match self.become_session(&theirs, client, control, login) {
                     Ok((dropped, place)) => {
-                        session::run(dropped, start(theirs, self.inheritance, client, login, place, ahead))
+                        let (control, security) = match relayed {
+                            Some(Relayed { inner, security }) => (inner, Some(security)),
+                            None => (process::take_over(&client.control), None),
+                        };
+                        let beginning = Beginning { control, ahead, security };
+                        session::run(
+                            dropped,
+                            start(theirs, self.inheritance, client, login, place, beginning),
+                        )
                     }
                     Err(refusal) => {
                         // Nobody waits for it if the worker is gone.
@@ -225,7 +267,7 @@ impl Worker<'_> {
             Forked::Parent(child) => child,
         };
         self.tell_of(&child)?;
-        Ok(Session { link: ours, child })
+        Ok(Session { link: ours, inner: relayed.map(|relayed| relayed.inner), child })
     }
 
     /// Everything between the fork and the first word of the session.
@@ -233,13 +275,14 @@ impl Worker<'_> {
         &self,
         link: &FavourLink,
         client: &Client,
+        control: &OwnedFd,
         login: &mut Login,
     ) -> Result<(Dropped, Place), Refusal> {
         self.show("session", format_args!("{} {}", login.name(), client.peer.ip()));
         login.abandon_in_child();
         let parts = self.inheritance;
         let link = link.as_fd().as_raw_fd();
-        let kept = [link, self.life.as_raw_fd(), client.control.as_raw_fd(), parts.null.as_raw_fd()];
+        let kept = [link, self.life.as_raw_fd(), control.as_raw_fd(), parts.null.as_raw_fd()];
         close_all_except(&kept);
         silence_standard_streams(parts.null.as_fd())?;
         process::replace_environment(login.environment());
@@ -258,6 +301,9 @@ impl Worker<'_> {
         )?;
         let access =
             if options.permissions.may_write() { landlock::Access::Write } else { landlock::Access::Read };
+        if self.tickets.is_some() {
+            setup::warm();
+        }
         landlock::confine_session(place.root.as_fd(), access)?;
         parts.filters.confine_session(access)?;
         Ok((dropped, place))

@@ -7,16 +7,19 @@ use nix::sys::wait::WaitStatus;
 
 use super::accounting::{self, Totals};
 use super::dialogue::{Dialogue, Heard};
+use super::keys::KeyHolder;
 use super::login::{self, Attempt, Login};
 use super::processes::{Frontend, Session};
 use super::watch::Watch;
 use super::{Client, Worker, favours};
-use crate::config::Count;
+use crate::config::{Count, SessionReuse};
 use crate::exit::Exit;
-use crate::ipc::messages::{FromSession, Leaving, Password, ToFrontend, ToSession, ToSupervisor, ToWorker};
+use crate::ipc::messages::{
+    FromSession, Leaving, Password, Security, ToFrontend, ToSession, ToSupervisor, ToWorker,
+};
 use crate::log::{self, quoted};
 use crate::system::poll::{PollFlags, wait};
-use crate::system::{memory, socket};
+use crate::system::{Failure, memory, socket};
 
 /// The frontend ends a login that takes too long; the worker does so this much later, should the frontend not.
 const LOGIN_OVERTIME: Duration = Duration::from_secs(2);
@@ -50,7 +53,11 @@ impl Worker<'_> {
     pub fn serve(self, mut client: Client, ahead: Vec<u8>, frontend: Frontend) -> Exit {
         let listen = &self.inheritance.config.listen;
         let proxied = client.proxy.is_none() && listen.proxied.contains(&client.listener);
-        let serve = ToFrontend::Serve { peer: client.peer, local: client.local, proxied, ahead };
+        // Listeners of a service manager are known by their port.
+        let port = client.listener.port();
+        let implicit = listen.implicit_addresses.iter().any(|address| address.port() == port);
+        let (peer, local) = (client.peer, client.local);
+        let serve = ToFrontend::Serve { peer, local, proxied, implicit, ahead };
         let (keepalive, dscp) = (listen.keepalive.seconds(), listen.dscp.map(Count::get));
         let prepared = socket::prepare_control(client.control.as_fd(), keepalive, dscp);
         if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
@@ -59,9 +66,20 @@ impl Worker<'_> {
         let known = if proxied { self.await_name(&mut client, &frontend) } else { Ok(()) };
         log::info("FTP session opened (connect).");
         let (ending, totals) = match known.and_then(|()| self.log_in(&client, &frontend)) {
-            Ok((login, session)) => {
-                frontend.bury();
-                self.attend(&client, login, session)
+            Ok((login, session, keys)) => {
+                // After a login behind TLS the frontend is the relay, and outlives the session.
+                let relay = match session.inner {
+                    Some(_) => Some(frontend),
+                    None => {
+                        frontend.bury();
+                        None
+                    }
+                };
+                let ended = self.attend(&client, login, session, keys);
+                if let Some(relay) = relay {
+                    relay.bury();
+                }
+                ended
             }
             Err(ending) => {
                 frontend.bury();
@@ -90,7 +108,7 @@ impl Worker<'_> {
     fn await_name(&self, client: &mut Client, frontend: &Frontend) -> Result<(), Ending> {
         let deadline =
             Instant::now() + self.inheritance.config.login.login_timeout.duration() + LOGIN_OVERTIME;
-        let dialogue = Dialogue::new(&frontend.link, &self.supervisor, deadline);
+        let dialogue = Dialogue::new(&frontend.link, &self.supervisor, self.inheritance, deadline);
         let tell = |welcome| frontend.link.send(&ToFrontend::Welcome(welcome)).map_err(|_| Ending::AtOnce);
         loop {
             match dialogue.hear(deadline) {
@@ -118,16 +136,18 @@ impl Worker<'_> {
     }
 
     /// Until somebody is logged in, or nobody is going to be.
-    fn log_in(&self, client: &Client, frontend: &Frontend) -> Result<(Login, Session), Ending> {
+    fn log_in(&self, client: &Client, frontend: &Frontend) -> Result<(Login, Session, KeyHolder), Ending> {
         let options = &self.inheritance.config.login;
         let deadline = Instant::now() + options.login_timeout.duration() + LOGIN_OVERTIME;
-        let mut dialogue = Dialogue::new(&frontend.link, &self.supervisor, deadline);
+        let mut dialogue = Dialogue::new(&frontend.link, &self.supervisor, self.inheritance, deadline);
         let mut failures = 0;
         let mut next = None;
         loop {
             let heard = next.take().unwrap_or_else(|| dialogue.hear(deadline));
-            let (host, user, password, ahead) = match heard {
-                Heard::Attempt { host, user, password, ahead } => (host, user, password, ahead),
+            let (host, user, password, security, ahead) = match heard {
+                Heard::Attempt { host, user, password, security, ahead } => {
+                    (host, user, password, security, ahead)
+                }
                 Heard::Left(why) => return Err(Ending::Left(why)),
                 Heard::Finish => {
                     // The frontend says 421 and then that the client has left.
@@ -142,8 +162,10 @@ impl Worker<'_> {
             // Every failure is answered this much after the attempt, however soon it was known.
             let answer_at = Instant::now() + options.failure_delay.duration();
             dialogue.begin(&user, ahead);
-            let texts = match self.attempt(client, &mut dialogue, &host, &user, password) {
-                Progress::LoggedIn(login, session) => return Ok((*login, session)),
+            let texts = match self.attempt(client, &mut dialogue, &host, &user, password, security) {
+                Progress::LoggedIn(login, session) => {
+                    return Ok((*login, session, dialogue.keys.into_inner()));
+                }
                 Progress::Over(ending) => return Err(ending),
                 Progress::Failed(texts) => texts,
             };
@@ -193,6 +215,7 @@ impl Worker<'_> {
         host: &str,
         user: &str,
         password: Password,
+        security: Security,
     ) -> Progress {
         let config = &self.inheritance.config;
         let Ok(host) = config.host_chosen(host, client.local) else {
@@ -205,6 +228,10 @@ impl Worker<'_> {
             Ok(login) => login,
             Err(refused) => return fail(user, &refused.log, refused.texts),
         };
+        if security == Security::Plain && login.options().require_tls.of_login(!self.is_anonymous(&login)) {
+            let text = "This login needs TLS; say AUTH TLS first.".to_string();
+            return fail(user, "it came without TLS", vec![text]);
+        }
         match self.is_admitted(dialogue, &login) {
             Ok(true) => {}
             Ok(false) => return fail(user, "no further session is admitted", Vec::new()),
@@ -216,13 +243,18 @@ impl Worker<'_> {
         }
         // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
         memory::give_back_freed();
-        match self.begin_session(client, dialogue, &mut login) {
+        match self.begin_session(client, dialogue, &mut login, security) {
             Ok(session) => Progress::LoggedIn(Box::new(login), session),
             Err((why, texts)) => {
                 self.not_logged_in();
                 fail(user, &why, texts)
             }
         }
+    }
+
+    /// Nobody else is called so where there are anonymous logins.
+    fn is_anonymous(&self, login: &Login) -> bool {
+        self.inheritance.config.has_anonymous(login.host()) && login.name() == "anonymous"
     }
 
     /// Asks the supervisor, who alone can count.
@@ -256,10 +288,11 @@ impl Worker<'_> {
         client: &Client,
         dialogue: &Dialogue<'_>,
         login: &mut Login,
+        security: Security,
     ) -> Result<Session, (String, Vec<String>)> {
-        let session = self
-            .fork_session(client, login, &dialogue.ahead)
-            .map_err(|failure| (failure.to_string(), Vec::new()))?;
+        let silent = |failure: Failure| (failure.to_string(), Vec::new());
+        let (outer, relayed) = self.relayed(dialogue, security).map_err(silent)?.unzip();
+        let session = self.fork_session(client, login, &dialogue.ahead, relayed).map_err(silent)?;
         let deadline = Instant::now() + READY_LIMIT;
         let ready = wait([(session.link.as_fd(), PollFlags::POLLIN)], Some(deadline));
         if !matches!(ready, Ok([ready]) if !ready.is_empty()) {
@@ -279,7 +312,10 @@ impl Worker<'_> {
             }
         }
         // A frontend that is gone already took nothing along: the client's bytes are in his socket.
-        let _ = dialogue.frontend.send(&ToFrontend::Granted);
+        let _ = match outer {
+            Some(outer) => dialogue.frontend.send_with(&ToFrontend::GrantedBehindTls, outer.as_fd()),
+            None => dialogue.frontend.send(&ToFrontend::Granted),
+        };
         log::set_prefix(format!(
             "#{} {}-[{}]",
             client.id,
@@ -295,7 +331,13 @@ impl Worker<'_> {
     }
 
     /// Until the session ends: does it favours, writes its log, keeps an eye on the clock.
-    fn attend(&self, client: &Client, login: Login, session: Session) -> (Ending, Totals) {
+    fn attend(
+        &self,
+        client: &Client,
+        login: Login,
+        session: Session,
+        mut keys: KeyHolder,
+    ) -> (Ending, Totals) {
         let mut totals = Totals::default();
         let mut watch = Watch::new(login.options(), Instant::now());
         let mut left = None;
@@ -313,7 +355,7 @@ impl Worker<'_> {
                 }
             }
             if !talking.is_empty() {
-                match self.hear_session(client, &session, &mut watch, &mut totals, &mut left) {
+                match self.hear_session(client, &session, &mut keys, &mut watch, &mut totals, &mut left) {
                     Ok(true) => {}
                     Ok(false) => break left.unwrap_or(Ending::Left(Leaving::Vanished)),
                     Err(()) => {
@@ -327,7 +369,8 @@ impl Worker<'_> {
                 continue;
             }
             let control = client.control.as_fd();
-            if watch.is_over(socket::silence(control).ok(), socket::has_unread(control), now) {
+            let unread = socket::has_unread(session.inner.as_ref().map_or(control, AsFd::as_fd));
+            if watch.is_over(socket::silence(control).ok(), unread, now) {
                 log::warning("the session gave no sign of life within its timeouts; it is ended");
                 break Ending::AtOnce;
             }
@@ -350,6 +393,7 @@ impl Worker<'_> {
         &self,
         client: &Client,
         session: &Session,
+        keys: &mut KeyHolder,
         watch: &mut Watch,
         totals: &mut Totals,
         left: &mut Option<Ending>,
@@ -365,6 +409,14 @@ impl Worker<'_> {
         let _ = match message {
             FromSession::UserName { uid } => favours::user_name(&session.link, uid),
             FromSession::GroupName { gid } => favours::group_name(&session.link, gid),
+            FromSession::Sign { scheme, message } => {
+                let budget = match self.inheritance.config.tls.session_reuse {
+                    SessionReuse::Off | SessionReuse::Prefer => u32::MAX,
+                    // One was for the control connection.
+                    SessionReuse::Require => 1,
+                };
+                favours::signature(&session.link, keys, scheme, &message, budget)
+            }
             FromSession::BindDataPort { port } => {
                 let dscp = self.inheritance.config.data.dscp.map(Count::get);
                 favours::data_socket(&session.link, client, port, dscp)

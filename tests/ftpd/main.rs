@@ -62,6 +62,7 @@ modules! {
     hashes
     facts
     site
+    tls_clients
 }
 
 /// What is tested also where no world can be made.

@@ -1,6 +1,7 @@
 //! Verbs about the session itself, and about how data is represented.
 
 use super::{ENTRIES, listings};
+use crate::protocol::protection;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome};
 use crate::session::{End, Mode, Representation, Session};
@@ -113,8 +114,44 @@ pub fn allo(session: &mut Session, size: &[u8]) -> Outcome {
     Ok(Reply::new(Code::Superfluous, "There is room."))
 }
 
+/// AUTH: only before login. Whoever has logged in without TLS has told his password already.
+pub fn auth(session: &mut Session, _mechanism: &[u8]) -> Outcome {
+    Ok(match (session.has_tls, &session.protection) {
+        (_, Some(_)) => Reply::new(Code::BadSequence, "This is TLS already."),
+        (true, None) => Reply::new(Code::BadSequence, "AUTH comes before the login."),
+        (false, None) => Reply::new(Code::NotImplemented, "There is no TLS here."),
+    })
+}
+
+/// PBSZ <size>: comes before PROT.
+pub fn pbsz(session: &mut Session, size: &[u8]) -> Outcome {
+    let Some(protection) = &mut session.protection else { return Ok(no_tls()) };
+    let reply = protection::buffer_size(size)?;
+    protection.size();
+    Ok(reply)
+}
+
+/// PROT <level>: whether data connections are protected from here on.
+pub fn prot(session: &mut Session, level: &[u8]) -> Outcome {
+    let required = session.options.require_tls.of_data();
+    let Some(protection) = &mut session.protection else { return Ok(no_tls()) };
+    let (private, reply) = protection::level(level, protection.is_sized())?;
+    if required && !private {
+        return Ok(Reply::new(Code::DeniedByPolicy, "Data connections must be private."));
+    }
+    protection.set_private(private);
+    Ok(reply)
+}
+
+fn no_tls() -> Reply {
+    Reply::new(Code::BadSequence, "The control connection is not protected; say AUTH TLS before the login.")
+}
+
 /// REIN: log out. The reply is the greeting of whoever serves the client next: this process cannot be anybody else.
 pub fn rein(session: &mut Session) -> Outcome {
+    if session.protection.is_some() {
+        return Ok(Reply::new(Code::NotImplemented, "Not behind TLS; connect again."));
+    }
     session.ending = Some(End::Reinitialized);
     Ok(Reply::new(Code::Ready, "Logged out."))
 }

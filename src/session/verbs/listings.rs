@@ -73,6 +73,7 @@ pub fn opts_mlst(session: &mut Session, facts: &[u8]) -> Outcome {
 pub fn feat(session: &mut Session) -> Outcome {
     let offered = |verb: &str| match verb {
         "HOST" => session.has_hosts,
+        "AUTH" | "PBSZ" | "PROT" => session.has_tls,
         verb => session.data.options.offers(verb),
     };
     let chosen = [format!("MLST {}", session.facts.feature()), session.algorithm.feature()];

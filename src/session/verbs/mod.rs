@@ -101,6 +101,19 @@ const OF_RFCS: &[Verb<Session>] = &[
     .replies("211 213 450 451 550 553")
     .for_anybody()
     .during_transfer(),
+    // TLS.
+    Verb::new("AUTH", Run::Text(connection::auth), "4217 4", "AUTH TLS: speak TLS")
+        .replies("234 502 503 504")
+        .for_anybody()
+        .announced("AUTH TLS"),
+    Verb::new("PBSZ", Run::Text(connection::pbsz), "4217 8", "PBSZ 0: what comes before PROT")
+        .replies("200 503")
+        .for_anybody()
+        .announced("PBSZ"),
+    Verb::new("PROT", Run::Text(connection::prot), "4217 9", "PROT P|C: protect data connections, or not")
+        .replies("200 503 504 534 536")
+        .for_anybody()
+        .announced("PROT"),
     // Data.
     Verb::new("TYPE", Run::Text(connection::representation), "959 4.1.2", "TYPE A|I: text or bytes")
         .replies("200 504"),

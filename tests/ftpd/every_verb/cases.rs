@@ -85,6 +85,10 @@ pub const CASES: &[Case] = &[
     takes("OPTS MODE", "Z LEVEL 6", "200").silly("Z LEVEL ten", "501").strangers("200"),
     takes("OPTS MLST", "type;size;", "200").or_none("200").silly(";;nonsense;;", "200"),
     takes("STAT", "file", "213").or_none("211").silly("missing", "550").strangers("501"),
+    // TLS, which is not configured where these are said.
+    takes("AUTH", "TLS", "502").silly("NONSENSE", "502").strangers("502"),
+    takes("PBSZ", "0", "503").silly("many", "503").strangers("503"),
+    takes("PROT", "P", "503").silly("X", "503").strangers("503"),
     // Data.
     takes("TYPE", "A", "200").silly("X", "504"),
     takes("MODE", "S", "200").silly("X", "504"),

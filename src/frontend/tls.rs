@@ -1,0 +1,137 @@
+//! TLS on the control connection: the handshake, and what the worker is asked for it.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use rustls::server::{Accepted, ClientHello};
+
+use super::Frontend;
+use crate::exit::Exit;
+use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
+use crate::system::memory::wipe_freed;
+use crate::system::poll::{PollFlags, wait};
+use crate::tls::sessions::Sessions;
+use crate::tls::setup::{Purpose, Resumption, Setup};
+use crate::tls::signer::{Identity, Sign};
+use crate::tls::stream::{Greeting, SMALL, Stream};
+use crate::tls::tickets::TicketKey;
+
+/// What a frontend has where there is TLS.
+pub struct Parts {
+    /// What session tickets are encrypted with.
+    pub tickets: TicketKey,
+    /// The worker has said meanwhile that the daemon is stopping.
+    pub finishing: Arc<AtomicBool>,
+}
+
+/// Who has the key: the worker, behind his link.
+pub struct Holder {
+    link: Arc<LoginLink>,
+    /// The worker has said between two answers that the daemon is stopping.
+    finishing: Arc<AtomicBool>,
+}
+
+impl Holder {
+    fn ask(&self, question: &FromFrontend) -> Option<ToFrontend> {
+        self.link.send(question).ok()?;
+        loop {
+            match self.link.receive() {
+                Ok(Some((ToFrontend::Finish, None))) => self.finishing.store(true, Ordering::Relaxed),
+                Ok(Some((answer, None))) => return Some(answer),
+                Ok(_) | Err(_) => return None,
+            }
+        }
+    }
+
+    fn identity(&self, hello: &ClientHello<'_>) -> Option<Identity> {
+        let question = FromFrontend::Hello {
+            server_name: hello.server_name().unwrap_or_default().to_string(),
+            schemes: hello.signature_schemes().iter().map(|scheme| u16::from(*scheme)).collect(),
+        };
+        match self.ask(&question)? {
+            ToFrontend::Identity { chain, schemes } => Some(Identity { chain, schemes }),
+            _ => None,
+        }
+    }
+}
+
+impl Sign for Holder {
+    fn sign(&self, scheme: u16, message: &[u8]) -> Option<Vec<u8>> {
+        match self.ask(&FromFrontend::Sign { scheme, message: message.to_vec() })? {
+            ToFrontend::Signature { bytes } if !bytes.is_empty() => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl Frontend {
+    /// Speaks TLS from here on. `security` is what the client has said of data connections by asking for it.
+    pub(super) fn secure(&mut self, security: Security) -> Result<Option<Leaving>, Exit> {
+        let Some(parts) = &self.tls else { return Ok(Some(Leaving::Abuse)) };
+        // What is decrypted passes through memory that others than this program free: passwords do.
+        wipe_freed(true);
+        let began = Instant::now();
+        let deadline = self.deadline.min(began + self.config.tls.handshake_timeout.duration());
+        let holder = Holder { link: Arc::clone(&self.worker), finishing: Arc::clone(&parts.finishing) };
+        let sessions = Arc::new(Sessions::default());
+        let (what, outcome) = match self.shake_hands(parts, holder, Arc::clone(&sessions), deadline) {
+            Ok(stream) => {
+                let what = stream.description();
+                self.connection.protect(stream);
+                self.security = security;
+                (what, None)
+            }
+            Err(_) if Instant::now() >= deadline => {
+                ("the handshake took too long".to_string(), Some(Leaving::LoginTimeout))
+            }
+            Err(error) => (format!("the handshake failed: {error}"), Some(Leaving::Abuse)),
+        };
+        let resumption = sessions.first().map_or_else(Vec::new, |(number, secret)| vec![number, secret]);
+        match self.worker.send(&FromFrontend::Handshake { what, resumption }) {
+            Ok(()) => Ok(outcome),
+            Err(_) => Err(Exit::PeerGone),
+        }
+    }
+
+    fn shake_hands(
+        &self,
+        parts: &Parts,
+        holder: Holder,
+        sessions: Arc<Sessions>,
+        deadline: Instant,
+    ) -> std::io::Result<Stream> {
+        let refused = |why: String| std::io::Error::other(why);
+        let socket = self.connection.as_fd();
+        let await_client = |flags: PollFlags| -> std::io::Result<()> {
+            match wait([(socket, flags)], Some(deadline))? {
+                [ready] if ready.is_empty() => Err(std::io::ErrorKind::TimedOut.into()),
+                _ => Ok(()),
+            }
+        };
+        let mut greeting = Greeting::default();
+        let accepted: Accepted = loop {
+            match greeting.read(socket)? {
+                Some(accepted) => break accepted,
+                None => await_client(PollFlags::POLLIN)?,
+            }
+        };
+        let hello = accepted.client_hello();
+        let identity = holder.identity(&hello);
+        let identity = identity.ok_or_else(|| refused("there is no certificate for this client".into()))?;
+        let resumption = Resumption { tickets: &parts.tickets, sessions };
+        let setup =
+            Setup::new(&self.config.tls, &identity, Arc::new(holder), Some(resumption), Purpose::Control)
+                .map_err(|error| refused(error.to_string()))?;
+        if setup.misses_protocol(&hello) {
+            return Err(refused("the client does not offer the protocol ftp".into()));
+        }
+        let config = setup.for_client(&hello);
+        let mut stream = Stream::accept(accepted, config, SMALL, socket)?;
+        while let Some(flags) = stream.shake_hands(socket)? {
+            await_client(flags)?;
+        }
+        Ok(stream)
+    }
+}

@@ -1,0 +1,251 @@
+//! TLS over a socket that does not block. Whoever uses it waits for the socket himself.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::uio::writev;
+use rustls::server::{Accepted, Acceptor};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+
+use crate::system::poll::PollFlags;
+
+/// How much is encrypted at once: the most that rustls buffers, four records in one call.
+pub const PIECE: usize = 64 * 1024;
+
+/// How much is read from the socket of a control connection at once.
+pub const SMALL: usize = 4 * 1024;
+
+/// A client's first message, as far as it has come.
+#[derive(Default)]
+pub struct Greeting {
+    acceptor: Acceptor,
+}
+
+impl Greeting {
+    /// Reads what is there. `None`: there has to come more. An error has been told to the client.
+    pub fn read(&mut self, socket: BorrowedFd<'_>) -> io::Result<Option<Accepted>> {
+        loop {
+            match self.acceptor.accept() {
+                Ok(Some(accepted)) => return Ok(Some(accepted)),
+                Ok(None) => {}
+                Err((error, mut alert)) => {
+                    let _ = alert.write(&mut Socket(socket));
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            }
+            match self.acceptor.read_tls(&mut Socket(socket)) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A connection.
+pub struct Stream {
+    connection: ServerConnection,
+    /// What came from the socket and is not decrypted yet.
+    incoming: Vec<u8>,
+    from: usize,
+    to: usize,
+    /// The client has closed the socket.
+    ended: bool,
+}
+
+impl Stream {
+    /// Goes on where the greeting ended. `capacity`: how much is read at once. An error has been told to the client.
+    pub fn accept(
+        accepted: Accepted,
+        config: Arc<ServerConfig>,
+        capacity: usize,
+        socket: BorrowedFd<'_>,
+    ) -> io::Result<Stream> {
+        match accepted.into_connection(config) {
+            Ok(connection) => {
+                Ok(Stream { connection, incoming: vec![0; capacity], from: 0, to: 0, ended: false })
+            }
+            Err((error, mut alert)) => {
+                let _ = alert.write(&mut Socket(socket));
+                Err(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+
+    /// Carries the handshake on. What is returned is to be waited for; nothing: it is done, and everything is sent.
+    pub fn shake_hands(&mut self, socket: BorrowedFd<'_>) -> io::Result<Option<PollFlags>> {
+        loop {
+            match self.flush(socket) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Some(PollFlags::POLLOUT));
+                }
+                Err(error) => return Err(error),
+            }
+            if !self.connection.is_handshaking() {
+                return Ok(None);
+            }
+            match self.take_in(socket) {
+                Ok(()) if self.ended => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Some(PollFlags::POLLIN));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether the client has resumed a session that a ticket of this connection's key described.
+    pub fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// What was agreed, for people.
+    pub fn description(&self) -> String {
+        let version =
+            self.connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+        let suite = self.connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let group = self.connection.negotiated_key_exchange_group().and_then(|group| group.name().as_str());
+        let parts = [Some(version), suite, group];
+        parts
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace("TLSv1_", "TLSv1.")
+            .replace("TLS13_", "TLS_")
+    }
+
+    /// Reads what the client sent, as much as is there and fits. 0: he has said that there is no more; `UnexpectedEof`:
+    /// he closed the connection without saying so; `WouldBlock`: there is nothing now.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut received = 0;
+        while received < buffer.len() {
+            match self.connection.reader().read(&mut buffer[received..]) {
+                Ok(0) => break,
+                Ok(read) => {
+                    received += read;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // What came before it counts; the next look finds it again.
+                Err(_) if received > 0 => break,
+                Err(error) => return Err(error),
+            }
+            match self.take_in(socket) {
+                Ok(()) => {}
+                Err(_) if received > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(received)
+    }
+
+    /// Whether there is something to receive for which the socket need not be waited for.
+    pub fn has_received(&mut self) -> bool {
+        self.ended
+            || self.from < self.to
+            || self
+                .connection
+                .process_new_packets()
+                .is_ok_and(|state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed())
+    }
+
+    /// Encrypts bytes, as many as it takes at once, and sends what can be sent. `WouldBlock`: wait until the socket
+    /// can be written.
+    pub fn send(&mut self, socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+        self.flush(socket)?;
+        let taken = self.connection.writer().write(&bytes[..bytes.len().min(PIECE)])?;
+        match self.flush(socket) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Ok(()) | Err(_) => Ok(taken),
+        }
+    }
+
+    /// Sends what is encrypted. `WouldBlock`: not all of it yet.
+    pub fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        while self.connection.wants_write() {
+            match self.connection.write_tls(&mut Socket(socket)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something waits to be sent.
+    pub fn wants_write(&self) -> bool {
+        self.connection.wants_write()
+    }
+
+    /// Says that there is no more (close_notify). It has to be flushed.
+    pub fn say_end(&mut self) {
+        self.connection.send_close_notify();
+    }
+
+    /// Decrypts what has come; reads the socket if nothing has.
+    fn take_in(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        if self.from == self.to && !self.ended {
+            self.from = 0;
+            self.to = 0;
+            self.to = Socket(socket).read(&mut self.incoming)?;
+            self.ended = self.to == 0;
+        }
+        let mut waiting = &self.incoming[self.from..self.to];
+        self.connection.read_tls(&mut waiting)?;
+        self.from = self.to - waiting.len();
+        match self.connection.process_new_packets() {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // The alert that says why.
+                let _ = self.connection.write_tls(&mut Socket(socket));
+                Err(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+}
+
+/// A socket that does not block, as rustls reads and writes it.
+struct Socket<'a>(BorrowedFd<'a>);
+
+impl Read for Socket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EINTR) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match send(self.0.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+                Err(Errno::EINTR) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// The socket itself does not block, and SIGPIPE is ignored: writev(2) can be told neither.
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            match writev(self.0, parts) {
+                Err(Errno::EINTR) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
