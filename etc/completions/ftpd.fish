@@ -34,6 +34,7 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "serve" -d 'Serve clients,
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "show-config" -d 'Print the configuration in force, with all defaults, as TOML'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "share" -d 'Hand a directory to somebody: no root, no configuration'
+complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "cert" -d 'Make a certificate for TLS'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "hash-password" -d 'Read a password from standard input and print its hash for the users file'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "generate" -d 'Print what is committed under man/ and etc/'
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s c -l config -d 'The configuration file' -r -F
@@ -55,5 +56,10 @@ complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s P -l password -d 'Th
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s w -l write -d 'Let clients write, too'
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -l password-stdin -d 'Read the user\'s password from standard input'
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and not __fish_seen_subcommand_from self-signed" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and not __fish_seen_subcommand_from self-signed" -f -a "self-signed" -d 'Make a certificate that nobody has signed but itself, with a new key, in one file'
+complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and __fish_seen_subcommand_from self-signed" -s n -l name -d 'A name or address by which clients know this server, in place of the name of the machine; may be given several times' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and __fish_seen_subcommand_from self-signed" -l days -d 'How long it is valid' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and __fish_seen_subcommand_from self-signed" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand hash-password" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -15,6 +15,7 @@ mod tls;
 mod verbs;
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,6 +57,8 @@ pub struct Frontend {
     security: Security,
     /// AUTH was said: the handshake begins behind the reply, and then this is how things are.
     upgrading: Option<Security>,
+    /// The session of a client who has logged in behind TLS, and greets him itself.
+    session: Option<OwnedFd>,
     /// What TLS needs, where there is any.
     tls: Option<tls::Parts>,
 }
@@ -98,9 +101,20 @@ pub fn run(
         nonsense: 0,
         security: Security::Plain,
         upgrading: None,
+        session: None,
         tls: tickets.cloned().map(|tickets| tls::Parts { tickets, finishing: Arc::default() }),
     };
-    match frontend.serve(implicit) {
+    let outcome = frontend.serve(implicit);
+    if let Some(session) = frontend.session.take()
+        && let Some((client, stream)) = frontend.connection.take_protected()
+    {
+        let worker = Arc::clone(&frontend.worker);
+        // What was said to log in is nothing to be kept.
+        drop(frontend);
+        relay::run(client, stream, session, &worker);
+        return Exit::Served;
+    }
+    match outcome {
         Ok(why) => match frontend.worker.send(&FromFrontend::Left { why }) {
             Ok(()) => Exit::Served,
             Err(_) => Exit::PeerGone,
@@ -139,6 +153,9 @@ impl Frontend {
                         return Ok(Leaving::Abuse);
                     }
                     let reply = self.obey(&command);
+                    if self.session.is_some() {
+                        return Ok(Leaving::Quit);
+                    }
                     let upgrading = self.upgrading.take();
                     // Words that somebody has put behind AUTH are not those of who is going to speak behind TLS.
                     if upgrading.is_some() && self.connection.has_more() {

@@ -2,7 +2,6 @@
 
 use crate::exit::Exit;
 use crate::frontend::Frontend;
-use crate::frontend::relay;
 use crate::ipc::messages::{FromFrontend, Leaving, Password, Security, ToFrontend};
 use crate::protocol::introductions;
 use crate::protocol::protection;
@@ -91,11 +90,10 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
         Exit::Served.now();
     }
     let verdict = match frontend.worker.receive() {
+        // Relaying begins when nothing of the password is left here.
         Ok(Some((ToFrontend::GrantedBehindTls, Some(session)))) => {
-            if let Some((client, stream)) = frontend.connection.take_protected() {
-                relay::run(client, stream, session, &frontend.worker);
-            }
-            Exit::Served.now()
+            frontend.session = Some(session);
+            return Ok(Reply::new(Code::LoggedIn, ""));
         }
         Ok(Some((verdict, None))) => verdict,
         Ok(_) | Err(_) => Exit::PeerGone.now(),

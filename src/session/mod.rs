@@ -212,7 +212,8 @@ pub struct Session {
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
 pub fn run(_dropped: Dropped, start: Start) -> Exit {
     let worker = Worker::new(start.worker);
-    let control = match Control::new(start.control, &start.ahead, start.line_limit) {
+    let relayed = start.security.is_some();
+    let control = match Control::new(start.control, relayed, &start.ahead, start.line_limit) {
         Ok(control) => control,
         Err(error) => {
             worker.not_ready(format!("control connection: {error}"));

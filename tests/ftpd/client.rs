@@ -267,6 +267,11 @@ impl Client {
         self.reader.get_ref().shutdown(Shutdown::Write).expect("shutdown");
     }
 
+    /// The connection itself.
+    pub fn into_stream(self) -> TcpStream {
+        self.reader.into_inner()
+    }
+
     /// Breaks the connection: the server sees a reset.
     pub fn reset(self) {
         reset(self.reader.into_inner());

@@ -62,6 +62,7 @@ modules! {
     hashes
     facts
     site
+    tls
     tls_clients
 }
 

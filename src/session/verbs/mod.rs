@@ -103,7 +103,7 @@ const OF_RFCS: &[Verb<Session>] = &[
     .during_transfer(),
     // TLS.
     Verb::new("AUTH", Run::Text(connection::auth), "4217 4", "AUTH TLS: speak TLS")
-        .replies("234 502 503 504")
+        .replies("234 421 502 503 504")
         .for_anybody()
         .announced("AUTH TLS"),
     Verb::new("PBSZ", Run::Text(connection::pbsz), "4217 8", "PBSZ 0: what comes before PROT")
@@ -181,13 +181,13 @@ const OF_RFCS: &[Verb<Session>] = &[
         .needs('d'),
     // Listings.
     Verb::new("LIST", Run::OptionalText(listings::list), "959 4.1.3", "LIST [<path>]: a listing for people")
-        .replies("150 226 425 426")
+        .replies("150 226 425 426 521 522")
         .needs('l'),
     Verb::new("NLST", Run::OptionalText(listings::nlst), "959 4.1.3", "NLST [<path>]: a listing of names")
-        .replies("150 226 425 426")
+        .replies("150 226 425 426 521 522")
         .needs('l'),
     Verb::new("MLSD", Run::OptionalText(listings::mlsd), "3659 7", "MLSD [<path>]: a listing for programs")
-        .replies("150 226 425 426")
+        .replies("150 226 425 426 521 522")
         .needs('l'),
     Verb::new("MLST", Run::PathOrCwd(listings::mlst), "3659 7", "MLST [<path>]: the facts of one name")
         .replies("250")
@@ -195,10 +195,10 @@ const OF_RFCS: &[Verb<Session>] = &[
         .announced(MLST_FEATURE),
     // Files.
     Verb::new("RETR", Run::Path(transfers::retr), "959 4.1.3", "RETR <path>: send me this file")
-        .replies("150 226 425 426 504 554")
+        .replies("150 226 425 426 504 521 522 554")
         .needs('r'),
     Verb::new("STOR", Run::Path(transfers::stor), "959 4.1.3", "STOR <path>: take this file")
-        .replies("150 226 425 426 452 503 504 552 554")
+        .replies("150 226 425 426 452 503 504 521 522 552 554")
         .needs('w'),
     Verb::new(
         "STOU",
@@ -206,10 +206,10 @@ const OF_RFCS: &[Verb<Session>] = &[
         "959 4.1.3",
         "STOU [<name>]: take this file, under a new name",
     )
-    .replies("150 226 425 426 452 503 552")
+    .replies("150 226 425 426 452 503 521 522 552")
     .needs('w'),
     Verb::new("APPE", Run::Path(transfers::appe), "959 4.1.3", "APPE <path>: take what belongs at the end")
-        .replies("150 226 425 426 452 503 552")
+        .replies("150 226 425 426 452 503 521 522 552")
         .needs('a'),
     Verb::new("REST", Run::Text(transfers::rest), "3659 5", "REST <offset>: where the next transfer begins")
         .replies("350 504")
