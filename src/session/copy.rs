@@ -2,7 +2,7 @@
 //! from time to time where it never has to wait.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
@@ -17,10 +17,15 @@ use super::splice::wide_pipe;
 use super::transfer::Cut;
 use super::{Mode, Representation, Session};
 use crate::system::poll::PollFlags;
+use crate::system::socket;
 
 /// How much the kernel is asked to send at once. Smaller slices cost more calls, larger ones let the client's
 /// commands wait.
 const SLICE: u64 = 4 * 1024 * 1024;
+/// While the kernel waits for the client to take a slice, his commands wait too: about this long.
+const SLICE_TIME: Duration = Duration::from_millis(50);
+/// What a slow client is sent between two looks at his commands.
+const SMALLEST_SLICE: u64 = 128 * 1024;
 /// The buffer of transfers that begin, and of those that convert.
 pub(super) const SMALL_BUFFER: usize = 64 * 1024;
 /// The buffer of uploads that turn out to be large, where there is no pipe for them.
@@ -68,36 +73,40 @@ impl Session {
         }
     }
 
-    /// The bytes go from the page cache to the socket without passing through this process.
+    /// The bytes go from the page cache to the socket without passing through this process. A file that the socket takes
+    /// at once is over with the first call; for others the kernel waits, which it does better than poll(2), in slices
+    /// that are short enough to look up in between.
     fn send_whole(&mut self, to: &Connection, file: BorrowedFd<'_>, from: u64, size: u64) -> Result<(), Cut> {
         let mut offset = i64::try_from(from).map_err(|_| Error::BeyondEnd)?;
         let mut left = size.saturating_sub(from);
-        let mut unwatched = 0;
+        let mut slice = SLICE;
+        let mut waits = false;
         while left > 0 {
-            let slice = left.min(SLICE);
-            match sendfile64(to, file, Some(&mut offset), slice as usize) {
+            let began = Instant::now();
+            match sendfile64(to, file, Some(&mut offset), left.min(slice) as usize) {
                 Ok(0) => return Err(Cut::Shrunk),
                 Ok(sent) => {
-                    let sent = sent as u64;
-                    left -= sent;
-                    unwatched += sent;
-                    self.moved(sent);
+                    left -= sent as u64;
+                    self.moved(sent as u64);
                     if left == 0 {
                         break;
                     }
-                    if sent < slice {
-                        self.wait_to_move(to, PollFlags::POLLOUT)?;
-                        unwatched = 0;
-                    } else if unwatched >= UNWATCHED {
-                        self.look_up()?;
-                        unwatched = 0;
+                    if waits {
+                        slice = if began.elapsed() > SLICE_TIME { slice / 2 } else { slice * 2 };
+                        slice = slice.clamp(SMALLEST_SLICE, SLICE);
                     }
+                    self.look_up()?;
                 }
+                // Nothing went within the time that the kernel waits.
                 Err(Errno::EAGAIN) => self.wait_to_move(to, PollFlags::POLLOUT)?,
                 Err(Errno::EINTR) => {}
                 // A file system that cannot do it.
                 Err(Errno::EINVAL | Errno::ENOSYS) => return self.send_copied(to, file, offset as u64, size),
                 Err(errno) => return Err(cut_by(errno)),
+            }
+            if !waits && left > SLICE {
+                waits = socket::wait_at_most(to.as_fd(), SLICE_TIME).is_ok();
+                slice = SMALLEST_SLICE;
             }
         }
         Ok(())

@@ -134,6 +134,17 @@ pub fn silence(connection: BorrowedFd<'_>) -> io::Result<Duration> {
     Ok(Duration::from_millis(u64::from(info.tcpi_last_data_recv)))
 }
 
+/// For a connection that much is sent over: full segments only, and from here on a call that sends waits in the kernel,
+/// but no longer than this; then it has sent a part, or fails with EAGAIN.
+pub fn wait_at_most(connection: BorrowedFd<'_>, limit: Duration) -> io::Result<()> {
+    let limit = nix::sys::time::TimeVal::new(limit.as_secs() as i64, i64::from(limit.subsec_micros()));
+    setsockopt(&connection, sockopt::TcpNoDelay, &false)?;
+    setsockopt(&connection, sockopt::SendTimeout, &limit)?;
+    let flags = nix::fcntl::OFlag::empty();
+    nix::fcntl::fcntl(connection, nix::fcntl::FcntlArg::F_SETFL(flags))?;
+    Ok(())
+}
+
 /// Whether bytes have come in that nobody has read.
 pub fn has_unread(connection: BorrowedFd<'_>) -> bool {
     super::poll::readable_within(connection, Duration::ZERO)
