@@ -4,8 +4,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::bytes::{Field, Malformed};
-use super::link::{Link, Message};
+pub use super::events::{Direction, Event, Leaving, Outcome};
+use super::link::Link;
+pub use super::password::Password;
+use super::values::{messages, values};
 
 /// The supervisor's end of its link to a worker.
 pub type WorkerLink = Link<ToWorker, ToSupervisor>;
@@ -23,63 +25,6 @@ pub type FavourLink = Link<FromSession, ToSession>;
 pub type AnswerLink = Link<ToResolver, FromResolver>;
 /// The resolver's end of its link to the supervisor.
 pub type QuestionLink = Link<FromResolver, ToResolver>;
-
-/// Enums whose variants are numbered in the order they stand in; the order is the wire format.
-macro_rules! values {
-    ($(
-        $(#[$doc:meta])*
-        enum $name:ident {
-            $($(#[$variant_doc:meta])* $variant:ident $({ $($field:ident: $kind:ty),* $(,)? })? $(($value:ty))?,)*
-        }
-    )*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant $({ $($field: $kind),* })? $(($value))?,)*
-        }
-
-        impl Field for $name {
-            #[allow(unused_assignments, unused_mut, irrefutable_let_patterns)]
-            fn put(&self, packet: &mut Vec<u8>) {
-                let mut tag = 0u8;
-                $(
-                    values!(@put self, packet, tag, $name $variant $({ $($field),* })? $(($value))?);
-                    tag += 1;
-                )*
-            }
-
-            #[allow(unused_assignments, unused_mut)]
-            fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
-                let found = u8::take(packet)?;
-                let mut tag = 0u8;
-                $(
-                    if found == tag {
-                        return Ok($name::$variant $({ $($field: <$kind as Field>::take(packet)?),* })? $((<$value as Field>::take(packet)?))?);
-                    }
-                    tag += 1;
-                )*
-                Err(Malformed)
-            }
-        }
-    )*};
-    (@put $this:ident, $packet:ident, $tag:ident, $name:ident $variant:ident) => {
-        if let $name::$variant = $this {
-            $tag.put($packet);
-        }
-    };
-    (@put $this:ident, $packet:ident, $tag:ident, $name:ident $variant:ident { $($field:ident),* }) => {
-        if let $name::$variant { $($field),* } = $this {
-            $tag.put($packet);
-            $($field.put($packet);)*
-        }
-    };
-    (@put $this:ident, $packet:ident, $tag:ident, $name:ident $variant:ident ($value:ty)) => {
-        if let $name::$variant(value) = $this {
-            $tag.put($packet);
-            value.put($packet);
-        }
-    };
-}
 
 values! {
     /// Supervisor → worker.
@@ -221,142 +166,9 @@ values! {
         /// The session is about to end, and the client goes on with another login. `ahead` was read and not obeyed.
         Reinitialize { ahead: Vec<u8> },
     }
-
-    /// What a session tells: for the log, and for the worker's own watch over time.
-    enum Event {
-        /// A command was obeyed or refused. The argument is empty where it may hold a secret.
-        Command { verb: String, argument: Vec<u8>, code: u16 },
-        /// Data begins to move.
-        TransferBegan { direction: Direction, path: Vec<u8> },
-        /// Data still moves; sent every few seconds. `bytes` counts from the beginning of the transfer.
-        Progress { bytes: u64 },
-        /// Data has ceased to move.
-        Transferred { direction: Direction, path: Vec<u8>, bytes: u64, micros: u64, outcome: Outcome },
-        Removed { path: Vec<u8> },
-        Renamed { from: Vec<u8>, to: Vec<u8> },
-        DirectoryMade { path: Vec<u8> },
-        DirectoryRemoved { path: Vec<u8> },
-        ModeChanged { path: Vec<u8>, mode: u32 },
-        TimeChanged { path: Vec<u8> },
-        GroupChanged { path: Vec<u8>, gid: u32 },
-        /// A symbolic link was made.
-        Linked { path: Vec<u8>, target: Vec<u8> },
-        Copied { from: Vec<u8>, to: Vec<u8> },
-        /// A rule of the configuration forbade it. `why` names the rule.
-        Refused { operation: String, path: Vec<u8>, why: String },
-    }
-
-    /// Which way a transfer goes, seen from the server.
-    enum Direction {
-        /// RETR.
-        Out,
-        /// STOR, STOU, APPE.
-        In,
-        /// LIST, NLST, MLSD.
-        Listing,
-        /// HASH and its relatives: nothing is sent but what comes out of the bytes.
-        Digest,
-        /// SITE COPY and CPTO: from file to file.
-        Copy,
-        /// SITE RMDIR: the directory and all that is in it goes away.
-        Removal,
-    }
-
-    /// How a transfer ended.
-    enum Outcome {
-        /// Every byte arrived and, for an upload, was written.
-        Complete,
-        /// The client ended it with ABOR.
-        Aborted,
-        /// The data connection broke, stalled, or the control connection went away.
-        CutShort,
-        /// The file system refused (disk full, quota, error).
-        Failed,
-    }
-
-    /// Why a client is no longer served.
-    enum Leaving {
-        /// QUIT.
-        Quit,
-        /// The control connection ended or broke.
-        Vanished,
-        /// 421: nothing came for too long.
-        Idle,
-        /// 421: no login within the login timeout.
-        LoginTimeout,
-        /// 530: too many failed logins.
-        TooManyFailures,
-        /// 421: the daemon is stopping.
-        Stopping,
-        /// The client broke the protocol beyond what is answered.
-        Abuse,
-        /// 421: there is no room for a client of this address, as the supervisor found when a proxy had named him.
-        Refused,
-    }
 }
 
-impl Copy for Direction {}
-impl Copy for Outcome {}
-impl Copy for Leaving {}
 impl Copy for Security {}
-
-/// A password on its way to the login decision: is never printed, and is overwritten when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(Vec<u8>);
-
-impl Password {
-    pub fn new(bytes: Vec<u8>) -> Password {
-        Password(bytes)
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Password {
-    fn drop(&mut self) {
-        crate::system::memory::wipe(&mut self.0);
-    }
-}
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-impl Field for Password {
-    fn put(&self, packet: &mut Vec<u8>) {
-        self.0.put(packet);
-    }
-
-    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
-        Ok(Password(Vec::take(packet)?))
-    }
-}
-
-/// What crosses a link is a value and nothing behind it; in brackets: the values that carry a descriptor.
-macro_rules! messages {
-    ($($name:ident $(($pattern:pat))?;)*) => {$(
-        impl Message for $name {
-            fn encode(&self) -> Vec<u8> {
-                let mut packet = Vec::with_capacity(128);
-                self.put(&mut packet);
-                packet
-            }
-
-            fn decode(mut packet: &[u8]) -> Result<Self, Malformed> {
-                let message = Self::take(&mut packet)?;
-                if packet.is_empty() { Ok(message) } else { Err(Malformed) }
-            }
-
-            $(fn carries_descriptor(&self) -> bool {
-                matches!(self, $pattern)
-            })?
-        }
-    )*};
-}
 
 messages! {
     ToWorker (ToWorker::Serve { .. });
@@ -372,6 +184,8 @@ messages! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ipc::bytes::Malformed;
+    use crate::ipc::link::Message;
     use proptest::prelude::*;
 
     fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) {

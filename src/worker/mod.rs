@@ -7,7 +7,9 @@
 //! *Ends when*  the client is gone and the PAM session is closed, or the supervisor is gone.
 
 mod accounting;
+mod attend;
 mod dialogue;
+mod entry;
 mod favours;
 mod inheritance;
 pub(crate) mod keys;

@@ -1,0 +1,146 @@
+//! A session while it lasts: the worker does it favours, writes its log, and keeps an eye on the clock.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use nix::sys::wait::WaitStatus;
+
+use super::accounting::{self, Totals};
+use super::keys::KeyHolder;
+use super::login::Login;
+use super::processes::Session;
+use super::serve::Ending;
+use super::watch::Watch;
+use super::{Client, Worker, favours};
+use crate::config::{Count, SessionReuse};
+use crate::ipc::messages::{FromSession, Leaving, ToSession, ToWorker};
+use crate::log;
+use crate::system::poll::{PollFlags, wait};
+use crate::system::socket;
+
+/// A session, and what the worker knows of it while it lasts.
+pub(super) struct Attendance<'a> {
+    worker: &'a Worker<'a>,
+    client: &'a Client,
+    login: Login,
+    session: Session,
+    keys: KeyHolder,
+    watch: Watch,
+    totals: Totals,
+    /// What the session said about its end, if it did.
+    left: Option<Ending>,
+}
+
+impl<'a> Attendance<'a> {
+    pub fn new(
+        worker: &'a Worker<'a>,
+        client: &'a Client,
+        login: Login,
+        session: Session,
+        keys: KeyHolder,
+    ) -> Attendance<'a> {
+        let watch = Watch::new(login.options(), Instant::now());
+        Attendance { worker, client, login, session, keys, watch, totals: Totals::default(), left: None }
+    }
+
+    /// Until the session has ended, and its login with it.
+    pub fn until_the_end(mut self) -> (Ending, Totals) {
+        let ending = self.attend();
+        if matches!(ending, Ending::AtOnce) {
+            self.session.kill();
+        }
+        // How the process died is nothing to hold against the client: its user can end it as he likes.
+        if let WaitStatus::Signaled(_, signal, _) = self.session.bury()
+            && !matches!(ending, Ending::AtOnce)
+        {
+            log::warning(format_args!("the session process was killed by {signal}"));
+        }
+        self.login.close_session();
+        (ending, self.totals)
+    }
+
+    fn attend(&mut self) -> Ending {
+        let supervisor = &self.worker.supervisor;
+        loop {
+            let watched =
+                [(supervisor.as_fd(), PollFlags::POLLIN), (self.session.link.as_fd(), PollFlags::POLLIN)];
+            let Ok([told, talking]) = wait(watched, Some(self.watch.deadline())) else {
+                return Ending::AtOnce;
+            };
+            if !told.is_empty() {
+                match supervisor.receive() {
+                    // A session that cannot be told is ending.
+                    Ok(Some((ToWorker::Finish, None))) => drop(self.session.link.send(&ToSession::Finish)),
+                    _ => return Ending::AtOnce,
+                }
+            }
+            if !talking.is_empty() {
+                match self.hear() {
+                    Ok(true) => {}
+                    Ok(false) => return self.left.take().unwrap_or(Ending::Left(Leaving::Vanished)),
+                    Err(()) => {
+                        log::error("the session sent what it may not send; it is ended");
+                        return Ending::AtOnce;
+                    }
+                }
+            }
+            if self.is_out_of_time() {
+                log::warning("the session gave no sign of life within its timeouts; it is ended");
+                return Ending::AtOnce;
+            }
+        }
+    }
+
+    fn is_out_of_time(&mut self) -> bool {
+        let now = Instant::now();
+        if now < self.watch.deadline() {
+            return false;
+        }
+        let control = self.client.control.as_fd();
+        let unread = socket::has_unread(self.session.inner.as_ref().map_or(control, AsFd::as_fd));
+        self.watch.is_over(socket::silence(control).ok(), unread, now)
+    }
+
+    /// One message. False: there will be none any more.
+    fn hear(&mut self) -> Result<bool, ()> {
+        let message = match self.session.link.receive() {
+            Ok(Some((message, None))) => message,
+            Ok(None) => return Ok(false),
+            Ok(Some((_, Some(_)))) | Err(_) => return Err(()),
+        };
+        let event = if let FromSession::Event(event) = &message { Some(event) } else { None };
+        self.watch.sign_of_life(event, Instant::now());
+        let config = &self.worker.inheritance.config;
+        let link = &self.session.link;
+        // A session that ends while it is answered is found gone with the next message.
+        let _ = match message {
+            FromSession::UserName { uid } => favours::user_name(link, uid),
+            FromSession::GroupName { gid } => favours::group_name(link, gid),
+            FromSession::Sign { scheme, message } => {
+                let budget = match config.tls.session_reuse {
+                    SessionReuse::Off | SessionReuse::Prefer => u32::MAX,
+                    // One was for the control connection.
+                    SessionReuse::Require => 1,
+                };
+                favours::signature(link, &mut self.keys, scheme, &message, budget)
+            }
+            FromSession::BindDataPort { port } => {
+                favours::data_socket(link, self.client, port, config.data.dscp.map(Count::get))
+            }
+            FromSession::Event(event) => {
+                accounting::record(&event, &mut self.totals, config.log.commands);
+                Ok(())
+            }
+            FromSession::Left { why } => {
+                self.left = Some(Ending::Left(why));
+                Ok(())
+            }
+            FromSession::Reinitialize { ahead } => {
+                self.left = Some(Ending::Reinitialized { ahead });
+                Ok(())
+            }
+            FromSession::Ready | FromSession::NotReady { .. } => return Err(()),
+        };
+        Ok(true)
+    }
+}

@@ -1,0 +1,234 @@
+//! A client comes in: from his first attempt to log in until a session is ready for him, or he has gone.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::dialogue::{Dialogue, Heard};
+use super::keys::KeyHolder;
+use super::login::{self, Attempt, Login};
+use super::processes::{Frontend, Session};
+use super::serve::{Ending, LOGIN_OVERTIME};
+use super::{Client, Worker};
+use crate::ipc::messages::{FromSession, Leaving, Password, Security, ToFrontend, ToSupervisor};
+use crate::log::{self, quoted};
+use crate::system::poll::{PollFlags, wait};
+use crate::system::{Failure, memory};
+
+/// How long a new session may take to say that it is ready. Home directories may be on slow networks.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How far a login has come.
+enum Progress {
+    /// The session is ready and has greeted the client.
+    LoggedIn(Box<Login>, Session),
+    /// It failed; the client has been told or will be.
+    Failed(Vec<String>),
+    /// The client is served no more.
+    Over(Ending),
+}
+
+impl Worker<'_> {
+    /// Until somebody is logged in, or nobody is going to be.
+    pub(super) fn log_in(
+        &self,
+        client: &Client,
+        frontend: &Frontend,
+    ) -> Result<(Login, Session, KeyHolder), Ending> {
+        let options = &self.inheritance.config.login;
+        let deadline = Instant::now() + options.login_timeout.duration() + LOGIN_OVERTIME;
+        let mut dialogue = Dialogue::new(&frontend.link, &self.supervisor, self.inheritance, deadline);
+        let mut failures = 0;
+        let mut next = None;
+        loop {
+            let heard = next.take().unwrap_or_else(|| dialogue.hear(deadline));
+            let (host, user, password, security, ahead) = match heard {
+                Heard::Attempt { host, user, password, security, ahead } => {
+                    (host, user, password, security, ahead)
+                }
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                Heard::Finish => {
+                    // The frontend says 421 and then that the client has left.
+                    if frontend.link.send(&ToFrontend::Finish).is_err() {
+                        return Err(Ending::AtOnce);
+                    }
+                    continue;
+                }
+                Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),
+                Heard::Proxied { .. } | Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
+            };
+            // Every failure is answered this much after the attempt, however soon it was known.
+            let answer_at = Instant::now() + options.failure_delay.duration();
+            dialogue.begin(&user, ahead);
+            let texts = match self.attempt(client, &mut dialogue, &host, &user, password, security) {
+                Progress::LoggedIn(login, session) => {
+                    return Ok((*login, session, dialogue.keys.into_inner()));
+                }
+                Progress::Over(ending) => return Err(ending),
+                Progress::Failed(texts) => texts,
+            };
+            failures += 1;
+            let enough = failures >= options.max_failures.get();
+            match dialogue.take_interruption() {
+                // The client has not waited for this answer, but begun anew. The other one has its time, too.
+                Some(interruption @ Heard::Attempt { .. }) if !enough => {
+                    self.wait_out(&dialogue, answer_at)?;
+                    next = Some(interruption);
+                }
+                Some(Heard::Attempt { .. }) | None => {
+                    self.wait_out(&dialogue, answer_at)?;
+                    let answer =
+                        if enough { ToFrontend::Enough { texts } } else { ToFrontend::Denied { texts } };
+                    if frontend.link.send(&answer).is_err() {
+                        return Err(Ending::AtOnce);
+                    }
+                }
+                Some(interruption) => next = Some(interruption),
+            }
+        }
+    }
+
+    /// Waits before a failure is told, but not for a client who is gone.
+    fn wait_out(&self, dialogue: &Dialogue<'_>, until: Instant) -> Result<(), Ending> {
+        while Instant::now() < until {
+            match dialogue.hear(until) {
+                Heard::Nothing => {}
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                Heard::Finish => {
+                    let _ = dialogue.frontend.send(&ToFrontend::Finish);
+                    return Err(Ending::Left(Leaving::Stopping));
+                }
+                Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::Admitted(_) | Heard::End => {
+                    return Err(Ending::AtOnce);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(
+        &self,
+        client: &Client,
+        dialogue: &mut Dialogue<'_>,
+        host: &str,
+        user: &str,
+        password: Password,
+        security: Security,
+    ) -> Progress {
+        let config = &self.inheritance.config;
+        let Ok(host) = config.host_chosen(host, client.local) else {
+            return fail(user, "the frontend named a virtual host that is none here", Vec::new());
+        };
+        let attempt = Attempt { peer: client.peer.ip(), host, name: user, password: &password };
+        let decision = login::decide(config, &attempt, dialogue);
+        drop(password);
+        let mut login = match decision {
+            Ok(login) => login,
+            Err(refused) => return fail(user, &refused.log, refused.texts),
+        };
+        if security == Security::Plain && login.options().require_tls.of_login(!self.is_anonymous(&login)) {
+            let text = "This login needs TLS; say AUTH TLS first.".to_string();
+            return fail(user, "it came without TLS", vec![text]);
+        }
+        match self.is_admitted(dialogue, &login) {
+            Ok(true) => {}
+            Ok(false) => return fail(user, "no further session is admitted", Vec::new()),
+            Err(ending) => return Progress::Over(ending),
+        }
+        if let Err(refused) = login.open_session() {
+            self.not_logged_in();
+            return fail(user, &refused.log, refused.texts);
+        }
+        // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
+        memory::give_back_freed();
+        match self.begin_session(client, dialogue, &mut login, security) {
+            Ok(session) => Progress::LoggedIn(Box::new(login), session),
+            Err((why, texts)) => {
+                self.not_logged_in();
+                fail(user, &why, texts)
+            }
+        }
+    }
+
+    /// Nobody else is called so where there are anonymous logins.
+    fn is_anonymous(&self, login: &Login) -> bool {
+        self.inheritance.config.has_anonymous(login.host()) && login.name() == "anonymous"
+    }
+
+    /// Asks the supervisor, who alone can count.
+    fn is_admitted(&self, dialogue: &Dialogue<'_>, login: &Login) -> Result<bool, Ending> {
+        let host = login.host().unwrap_or_default().to_owned();
+        let asked = self.supervisor.send(&ToSupervisor::MayLogIn { user: login.name().to_owned(), host });
+        if asked.is_err() {
+            return Err(Ending::AtOnce);
+        }
+        loop {
+            match dialogue.hear(dialogue.deadline) {
+                Heard::Admitted(admitted) => return Ok(admitted),
+                Heard::Left(why) => return Err(Ending::Left(why)),
+                // The supervisor's answer, which it gives before it hears us again, will be no.
+                Heard::Finish => {}
+                Heard::Nothing | Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::End => {
+                    return Err(Ending::AtOnce);
+                }
+            }
+        }
+    }
+
+    fn not_logged_in(&self) {
+        // Should the supervisor be gone, that shows soon.
+        let _ = self.supervisor.send(&ToSupervisor::NotLoggedIn);
+    }
+
+    /// Forks the session and waits until it is ready: only then the frontend may go. Else: why, and the client's texts.
+    fn begin_session(
+        &self,
+        client: &Client,
+        dialogue: &Dialogue<'_>,
+        login: &mut Login,
+        security: Security,
+    ) -> Result<Session, (String, Vec<String>)> {
+        let silent = |failure: Failure| (failure.to_string(), Vec::new());
+        let (outer, relayed) = self.relayed(dialogue, security).map_err(silent)?.unzip();
+        let session = self.fork_session(client, login, &dialogue.ahead, relayed).map_err(silent)?;
+        let deadline = Instant::now() + READY_LIMIT;
+        let ready = wait([(session.link.as_fd(), PollFlags::POLLIN)], Some(deadline));
+        if !matches!(ready, Ok([ready]) if !ready.is_empty()) {
+            session.kill();
+            session.bury();
+            return Err(("the session did not begin in time".into(), Vec::new()));
+        }
+        match session.link.receive() {
+            Ok(Some((FromSession::Ready, None))) => {}
+            Ok(Some((FromSession::NotReady { why, text }, None))) => {
+                session.bury();
+                return Err((why, Some(text).filter(|text| !text.is_empty()).into_iter().collect()));
+            }
+            _ => {
+                let status = session.bury();
+                return Err((format!("the session did not begin: {status:?}"), Vec::new()));
+            }
+        }
+        // A frontend that is gone already took nothing along: the client's bytes are in his socket.
+        let _ = match outer {
+            Some(outer) => dialogue.frontend.send_with(&ToFrontend::GrantedBehindTls, outer.as_fd()),
+            None => dialogue.frontend.send(&ToFrontend::Granted),
+        };
+        log::set_prefix(format!(
+            "#{} {}-[{}]",
+            client.id,
+            client.peer,
+            log::escaped(login.name().as_bytes())
+        ));
+        self.show("worker", format_args!("{} {}", login.name(), client.peer.ip()));
+        let name = quoted(login.name().as_bytes());
+        let host =
+            login.host().map(|host| format!(" at {}", log::escaped(host.as_bytes()))).unwrap_or_default();
+        log::notice(format_args!("USER {name} logged in{host} (uid {}).", login.account().uid));
+        Ok(session)
+    }
+}
+
+fn fail(user: &str, why: &str, texts: Vec<String>) -> Progress {
+    log::notice(format_args!("USER {} failed login: {why}", quoted(user.as_bytes())));
+    Progress::Failed(texts)
+}
