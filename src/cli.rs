@@ -6,18 +6,18 @@ mod cert;
 mod check;
 mod generate;
 mod manual;
+mod serve;
 mod share;
 mod verbs;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{AbsolutePath, Adjustments, Announce, ConfigSource, DEFAULT_PATH, Finding, LogTarget};
-use crate::supervisor;
+use crate::config::{AbsolutePath, Adjustments, Announce, ConfigSource, DEFAULT_PATH};
 
 /// A file transfer daemon for real Unix accounts
 #[derive(Debug, Parser)]
@@ -26,13 +26,13 @@ struct Ftpd {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: Serve,
+    serve: serve::Serve,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve clients, in the foreground (also without a command)
-    Serve(Serve),
+    /// Serve clients (also without a command)
+    Serve(serve::Serve),
     /// Check a configuration, and say what is wrong with it
     Check(ConfigFile),
     /// Print the configuration in force, with all defaults, as TOML
@@ -59,21 +59,6 @@ struct ConfigFile {
     config: PathBuf,
 }
 
-#[derive(Args, Debug)]
-struct Serve {
-    #[command(flatten)]
-    file: ConfigFile,
-    /// Listen here, in place of the configured addresses; may be given several times
-    #[arg(short, long, value_name = "ADDRESS")]
-    listen: Vec<SocketAddr>,
-    /// Log there, in place of the configured target: syslog, stderr, or a file
-    #[arg(long, value_name = "TARGET")]
-    log: Option<LogTarget>,
-    /// Look for PAM services there, in place of /etc/pam.d
-    #[arg(long, value_name = "DIRECTORY")]
-    pam_directory: Option<PathBuf>,
-}
-
 /// Runs the command.
 pub fn main() -> ExitCode {
     let Ftpd { command, serve } = Ftpd::parse();
@@ -85,34 +70,6 @@ pub fn main() -> ExitCode {
         Command::Cert(cert) => cert.run(),
         Command::HashPassword => share::print_hash(),
         Command::Generate { document } => print(&document.text()),
-    }
-}
-
-impl Serve {
-    fn run(self) -> ExitCode {
-        let Serve { file, listen, log, pam_directory } = self;
-        let pam_directory = match pam_directory.map(absolute).transpose() {
-            Ok(directory) => directory,
-            Err(reason) => return refuse(&reason),
-        };
-        let source = ConfigSource::file(file.config, Adjustments { listen, log, pam_directory });
-        let config = match source.load() {
-            Ok(config) => config,
-            Err(error) => return refuse(&error.to_string()),
-        };
-        for finding in config.check() {
-            match finding {
-                Finding::Warning(problem) => eprintln!("warning: {problem}"),
-                Finding::Error(problem) => eprintln!("{problem}"),
-            }
-        }
-        let source = match io::stdout().is_terminal() {
-            true => {
-                source.announcing(Serving { what: "the accounts of this machine".to_string(), user: None })
-            }
-            false => source,
-        };
-        supervisor::run(config, source)
     }
 }
 

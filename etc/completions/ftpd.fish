@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ftpd_global_optspecs
-    string join \n c/config= l/listen= log= pam-directory= h/help V/version
+    string join \n c/config= l/listen= log= pam-directory= daemon pid-file= h/help V/version
 end
 
 function __fish_ftpd_needs_command
@@ -28,9 +28,11 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -s c -l config -d 'The configura
 complete -c ftpd -n "__fish_ftpd_needs_command" -s l -l listen -d 'Listen here, in place of the configured addresses; may be given several times' -r
 complete -c ftpd -n "__fish_ftpd_needs_command" -l log -d 'Log there, in place of the configured target: syslog, stderr, or a file' -r
 complete -c ftpd -n "__fish_ftpd_needs_command" -l pam-directory -d 'Look for PAM services there, in place of /etc/pam.d' -r -F
+complete -c ftpd -n "__fish_ftpd_needs_command" -l pid-file -d 'Write the process number of the daemon there, for as long as it runs' -r -F
+complete -c ftpd -n "__fish_ftpd_needs_command" -l daemon -d 'Go on in the background as soon as clients can connect; the command ends then'
 complete -c ftpd -n "__fish_ftpd_needs_command" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_needs_command" -s V -l version -d 'Print version'
-complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "serve" -d 'Serve clients, in the foreground (also without a command)'
+complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "serve" -d 'Serve clients (also without a command)'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "show-config" -d 'Print the configuration in force, with all defaults, as TOML'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "share" -d 'Hand a directory to somebody: no root, no configuration'
@@ -41,6 +43,8 @@ complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s c -l config -d 'The 
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s l -l listen -d 'Listen here, in place of the configured addresses; may be given several times' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l log -d 'Log there, in place of the configured target: syslog, stderr, or a file' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l pam-directory -d 'Look for PAM services there, in place of /etc/pam.d' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l pid-file -d 'Write the process number of the daemon there, for as long as it runs' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l daemon -d 'Go on in the background as soon as clients can connect; the command ends then'
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand check" -s h -l help -d 'Print help'

@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::ipc::messages::Password;
 use crate::supervisor;
+use crate::system::init::leave_process_one;
 use crate::worker::virtual_users;
 
 /// Letters and digits that are not mistaken for each other, 32 of them: five random bits each.
@@ -82,6 +83,9 @@ impl Share {
         let (user, descriptor) = inherited_users.unzip();
         let config = self.configuration(&directory, permissions, descriptor);
         let source = ConfigSource::command_line(config.clone()).announcing(Serving { what, user });
+        if let Err(failure) = leave_process_one() {
+            return refuse(&failure.to_string());
+        }
         supervisor::run(config, source)
     }
 

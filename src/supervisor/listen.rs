@@ -4,8 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use sd_notify::NotifyState;
+
 use crate::log;
 use crate::system::{Doing, Failure, socket};
+
+/// What the names of listeners begin with that the service manager keeps for us.
+const KEPT: &str = "listen-";
 
 /// A listening socket and where it listens.
 pub struct Listener {
@@ -56,15 +61,73 @@ fn is_dual_stack(address: SocketAddr, addresses: &[SocketAddr]) -> bool {
     address.is_ipv6() && address.ip().is_unspecified() && !addresses.contains(&beside)
 }
 
-/// The sockets of the service manager, if it passed any (sd_listen_fds(3)).
-pub fn inherited() -> Result<Vec<Listener>, Failure> {
-    sd_notify::listen_fds()
-        .doing(|| "take over the sockets of the service manager (LISTEN_FDS)".into())?
-        .map(|raw| {
-            let socket = socket::adopt_listener(raw).doing(|| format!("take over descriptor {raw}"))?;
-            let address =
-                socket::local_address(socket.as_fd()).doing(|| format!("take over descriptor {raw}"))?;
-            Ok(Listener { address, socket })
-        })
-        .collect()
+/// The sockets of the service manager (sd_listen_fds(3)).
+pub struct Inherited {
+    /// Those of a socket unit: what is listened on is its affair.
+    pub activated: Vec<Listener>,
+    /// Those that an earlier run of this service left with it, for clients who come while there is no daemon.
+    pub kept: Vec<Listener>,
+}
+
+/// Takes over what the service manager passed, if anything.
+pub fn inherited() -> Result<Inherited, Failure> {
+    let mut inherited = Inherited { activated: Vec::new(), kept: Vec::new() };
+    let passed = sd_notify::listen_fds_with_names()
+        .doing(|| "take over the sockets of the service manager (LISTEN_FDS)".into())?;
+    for (raw, name) in passed {
+        let doing = || format!("take over descriptor {raw}");
+        let socket = socket::adopt_listener(raw).doing(doing)?;
+        match address_of(&name) {
+            Some(address) => inherited.kept.push(Listener { address, socket }),
+            None => {
+                let address = socket::local_address(socket.as_fd()).doing(doing)?;
+                inherited.activated.push(Listener { address, socket });
+            }
+        }
+    }
+    Ok(inherited)
+}
+
+/// Leaves the listeners with the service manager, where there is one that keeps them: a restart loses nobody then.
+pub fn keep(listeners: &[Listener]) {
+    for listener in listeners {
+        // Whether it does keep them is its affair (FileDescriptorStoreMax=).
+        let name = name_of(listener.address);
+        let states = [NotifyState::FdStore, NotifyState::FdName(&name)];
+        let _ = sd_notify::notify_with_fds(&states, &[listener.as_fd()]);
+    }
+}
+
+/// The service manager forgets these.
+pub fn forget(addresses: impl Iterator<Item = SocketAddr>) {
+    for address in addresses {
+        let name = name_of(address);
+        let _ = sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)]);
+    }
+}
+
+/// Names of descriptors may not contain colons.
+fn name_of(address: SocketAddr) -> String {
+    format!("{KEPT}{}", address.to_string().replace(':', "_"))
+}
+
+fn address_of(name: &str) -> Option<SocketAddr> {
+    name.strip_prefix(KEPT)?.replace('_', ":").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_listener_is_known_by_its_name() {
+        for text in ["[::]:21", "192.0.2.1:990", "[fe80::1%3]:21"] {
+            let address: SocketAddr = text.parse().unwrap();
+            let name = name_of(address);
+            assert!(!name.contains(':'), "{name}");
+            assert_eq!(address_of(&name), Some(address));
+        }
+        assert_eq!(address_of("ftpd.socket"), None);
+        assert_eq!(address_of("unknown"), None);
+    }
 }

@@ -92,10 +92,11 @@ pub fn run(config: Config, source: ConfigSource) -> ExitCode {
 fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     open_log(&config)?;
     let descriptors = DescriptorLimit::raise(descriptors_for(config.listen.max_sessions.get()))?;
-    let mut listeners = listen::inherited()?;
+    let listen::Inherited { activated: mut listeners, mut kept } = listen::inherited()?;
     let activated = !listeners.is_empty();
+    let left: Vec<_> = kept.iter().map(|listener| listener.address).collect();
     if !activated {
-        listeners = listen::bind(&config.listen.all_addresses(), &mut Vec::new())?;
+        listeners = listen::bind(&config.listen.all_addresses(), &mut kept)?;
     }
     capabilities::trim_supervisor()?;
     // From here on the environment is empty but for what talks to the service manager.
@@ -131,6 +132,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     };
     supervisor.begin_naming();
     supervisor.set_accepting(true)?;
+    supervisor.hand_in_listeners(left);
     for listener in &supervisor.listeners {
         log::notice(format_args!("listening on {}", listener.address));
     }

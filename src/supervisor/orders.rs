@@ -1,5 +1,6 @@
 //! What the administrator orders, by signals: how things are, a new configuration, the end.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -63,15 +64,25 @@ impl Supervisor {
         open_log(&inheritance.config).map_err(|failure| failure.to_string())?;
         if !self.activated {
             let _ = self.set_accepting(false);
+            let before = self.listeners.iter().map(|listener| listener.address).collect();
             let bound = listen::bind(&addresses, &mut self.listeners).map_err(|failure| failure.to_string());
             let bound = bound.map(|listeners| self.listeners = listeners);
             self.set_accepting(true).map_err(|failure| failure.to_string())?;
             bound?;
+            self.hand_in_listeners(before);
         }
         self.inheritance = Rc::new(inheritance);
         self.pool.retire_spare(&self.epoll);
         self.begin_naming();
         Ok(())
+    }
+
+    /// The service manager keeps the listeners there are, and none of those before that are no more.
+    pub(super) fn hand_in_listeners(&self, before: Vec<SocketAddr>) {
+        let ours = if self.activated { &[][..] } else { &self.listeners[..] };
+        let is_ours = |address: &SocketAddr| ours.iter().any(|listener| listener.address == *address);
+        listen::forget(before.into_iter().filter(|address| !is_ours(address)));
+        listen::keep(ours);
     }
 
     /// Asked once: drain. Asked again: end at once.

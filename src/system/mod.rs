@@ -1,12 +1,14 @@
 //! The operating system, made safe: the only folder with `unsafe`. No policy lives here.
 
 pub mod accounts;
+pub mod background;
 pub mod capabilities;
 pub mod clone;
 pub mod data_socket;
 pub mod directory;
 pub mod empty_root;
 pub mod inherited;
+pub mod init;
 pub mod landlock;
 pub mod limits;
 pub mod memory;

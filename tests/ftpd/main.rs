@@ -54,6 +54,7 @@ modules! {
     shutdown
     logging
     systemd
+    background
     repository
     share
     clients

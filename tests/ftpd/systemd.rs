@@ -1,10 +1,14 @@
 //! What is agreed with systemd: sockets it has opened, and notes about how the daemon is.
 
+use std::io::IoSliceMut;
 use std::net::TcpStream;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::unistd::close;
 
 use crate::client::{Client, PATIENCE};
 use crate::server::Server;
@@ -13,6 +17,7 @@ use crate::world::{DAEMON, World};
 tests! {
     serves_on_sockets_that_systemd_opened
     tells_systemd_how_it_is
+    leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody
 }
 
 /// Opens a listener as descriptor 3, as systemd does for a socket unit, and becomes the daemon.
@@ -23,6 +28,15 @@ os.dup2(listener.fileno(), 3)
 os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
 os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+/// Becomes the daemon with a listener, as systemd passes what it has kept.
+const RESTARTED: &str = r#"
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
 "#;
 
 /// A configuration with which a daemon logs to standard error.
@@ -73,4 +87,65 @@ fn tells_systemd_how_it_is() {
     server.signal(Signal::SIGTERM);
     wait_for_note(&socket, "STOPPING=1");
     assert!(server.wait_for_end().success());
+}
+
+/// Reads notes until one is about the store of descriptors; its name there, and the descriptor, if there is one.
+fn next_kept(socket: &UnixDatagram) -> (String, Option<RawFd>) {
+    loop {
+        let mut buffer = [0; 4096];
+        let mut space = nix::cmsg_space!(RawFd);
+        let mut parts = [IoSliceMut::new(&mut buffer)];
+        let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::empty())
+            .expect("systemd is told of a listener");
+        let passed = message.cmsgs().expect("control message").find_map(|one| match one {
+            ControlMessageOwned::ScmRights(passed) => passed.first().copied(),
+            _ => None,
+        });
+        let length = message.bytes;
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        if let Some(name) = text.lines().find_map(|line| line.strip_prefix("FDNAME=")) {
+            let expected = if passed.is_some() { "FDSTORE=1" } else { "FDSTOREREMOVE=1" };
+            assert!(text.lines().any(|line| line == expected), "{text}");
+            return (name.to_owned(), passed);
+        }
+    }
+}
+
+fn leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody() {
+    let world = World::new();
+    let path = world.own_directory("systemd").join("notify");
+    let socket = UnixDatagram::bind(&path).expect("socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let configuration = configuration(&world);
+    let mut command = world.command(DAEMON);
+    command.env("NOTIFY_SOCKET", &path).arg("serve").arg("--config").arg(&configuration);
+    let mut server = Server::run(command, configuration.clone());
+    let (name, kept) = next_kept(&socket);
+    let kept = kept.expect("a listener");
+    wait_for_note(&socket, "READY=1");
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_for_end().success());
+
+    // He comes while there is no daemon, and is served by the next one.
+    let mut client = Client::connect();
+    let mut command = world.command("python3");
+    command.env("NOTIFY_SOCKET", &path).args(["-c", RESTARTED, &kept.to_string(), &name, DAEMON]);
+    command.args(["serve", "--config"]).arg(&configuration);
+    let server = Server::run(command, configuration);
+    close(kept).expect("close");
+    client.expect(220);
+    client.log_in("alice");
+
+    // What is not listened on any more is not kept either.
+    server.configure_exactly("log.to = \"stderr\"\nlisten.addresses = [\"127.0.0.1:2121\"]\n");
+    server.signal(Signal::SIGHUP);
+    let mut changes = Vec::new();
+    while changes.len() < 2 {
+        let (changed, descriptor) = next_kept(&socket);
+        // The one of the start, told once more by the new daemon.
+        if descriptor.is_none() || changed != name {
+            changes.push((changed, descriptor.is_some()));
+        }
+    }
+    assert_eq!(changes, [(name, false), ("listen-127.0.0.1_2121".to_owned(), true)]);
 }
