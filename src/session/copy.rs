@@ -83,7 +83,8 @@ impl Session {
         let mut waits = false;
         while left > 0 {
             let began = Instant::now();
-            match sendfile64(to, file, Some(&mut offset), left.min(slice) as usize) {
+            let asked = left.min(slice);
+            match sendfile64(to, file, Some(&mut offset), asked as usize) {
                 Ok(0) => return Err(Cut::Shrunk),
                 Ok(sent) => {
                     left -= sent as u64;
@@ -95,7 +96,12 @@ impl Session {
                         slice = if began.elapsed() > SLICE_TIME { slice / 2 } else { slice * 2 };
                         slice = slice.clamp(SMALLEST_SLICE, SLICE);
                     }
-                    self.look_up()?;
+                    // A socket that took a part is full. Who waits for it has looked up.
+                    if !waits && left <= SLICE && (sent as u64) < asked {
+                        self.wait_to_move(to, PollFlags::POLLOUT)?;
+                    } else {
+                        self.look_up()?;
+                    }
                 }
                 // Nothing went within the time that the kernel waits.
                 Err(Errno::EAGAIN) => self.wait_to_move(to, PollFlags::POLLOUT)?,
