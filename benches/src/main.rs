@@ -45,7 +45,8 @@ struct Arguments {
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// The daemon to measure, if not the one beside this program.
-    #[arg(long, value_name = "PATH")]
+    // The copy inside is told again, with the whole path.
+    #[arg(long, value_name = "PATH", overrides_with = "ftpd")]
     ftpd: Option<PathBuf>,
     /// Start every server under this command, such as "strace -f -c -o /tmp/calls".
     #[arg(long, value_name = "COMMAND")]
