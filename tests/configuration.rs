@@ -168,6 +168,17 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "[user]\numask = \"022\"\n",
         "f.toml:2: [user] umask: wants sections of the form [user.NAME], with options of [session] in them",
     ),
+    (
+        "listener-without-port",
+        "[listener.\"192.0.2.1\"]\nmax-sessions = 3\n",
+        "f.toml:2: [listener.\"192.0.2.1\"] max-sessions: the name is no address with a port, such as \
+         [listener.\"[::]:21\"]",
+    ),
+    (
+        "network-of-nobody",
+        "[network.office]\nmax-sessions = 3\n",
+        "f.toml: [network.office] addresses: the list is empty: nobody belongs to this network",
+    ),
     ("twice", "[log]\nlevel = \"info\"\nlevel = \"info\"\n", "f.toml:3:1: duplicate key"),
     ("no-toml", "[log]\nlevel = info\n", "f.toml:2:9: text stands in quotes"),
     (

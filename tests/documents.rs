@@ -109,10 +109,17 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
         assert!(text.contains(&format!("\n{} = ", option.key)), "{} is not in the sample", option.key);
     }
     assert_eq!(config.user.len() + config.group.len(), 2);
-    assert_eq!(config.host.len(), 1);
+    assert_eq!([config.host.len(), config.listener.len(), config.network.len()], [1; 3]);
     // Examples apart, that is the default configuration.
     let default = Config::default();
     config.host.clear();
+    config.listener.clear();
+    config.network.clear();
+    config.limits.max_sessions_per_network = None;
+    config.session.max_sessions_per_user = None;
+    config.session.max_sessions_per_user_and_address = None;
+    config.session.max_sessions_per_group = None;
+    config.anonymous.max_sessions = None;
     config.server.banner_file = None;
     config.user.clear();
     config.group.clear();
@@ -153,7 +160,7 @@ fn source(directory: &Path, text: &mut String) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.ends_with("src/config") {
-            for obeyed in ["data.rs", "hosts.rs", "texts.rs"] {
+            for obeyed in ["data.rs", "hosts.rs", "networks.rs", "texts.rs"] {
                 text.push_str(&std::fs::read_to_string(path.join(obeyed)).unwrap());
             }
         }

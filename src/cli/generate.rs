@@ -51,7 +51,7 @@ fn completions(shell: Shell) -> String {
 }
 
 /// The name of a section that has one, in the sample.
-const EXAMPLE_NAME: &str = "ftp.example.org";
+const EXAMPLE_NAME: &str = "\"ftp.example.org\"";
 
 /// Columns of the sample.
 const WIDTH: usize = 80;
@@ -69,7 +69,12 @@ fn sample() -> String {
     );
     SECTIONS.iter().for_each(|section| sample_section(&mut text, section, &format!("[{}]", section.name)));
     for section in NAMED_SECTIONS {
-        sample_section(&mut text, section, &format!("#[{}.\"{EXAMPLE_NAME}\"]", section.name));
+        let name = match section.name {
+            "listener" => "\"[::]:21\"",
+            "network" => "office",
+            _ => EXAMPLE_NAME,
+        };
+        sample_section(&mut text, section, &format!("#[{}.{name}]", section.name));
     }
     text.push('\n');
     comment(&mut text, "What of [session] is different for a user, or for the members of a group.");

@@ -84,12 +84,6 @@ pub fn configuration() -> String {
             prose(&format!("{}.", letter.meaning()))
         ));
     }
-    let mut hosts = String::new();
-    for option in
-        NAMED_SECTIONS.iter().filter(|section| section.name == "host").flat_map(|section| section.options)
-    {
-        hosts.push_str(&item(option));
-    }
     let mut placeholders = String::new();
     for placeholder in Placeholder::ALL {
         let rule = if placeholder.is_of_sessions() { "; not in banners" } else { "" };
@@ -99,9 +93,17 @@ pub fn configuration() -> String {
     }
     include_str!("../../man/ftpd.toml.5.in")
         .replace("@SECTIONS@\n", &sections)
-        .replace("@HOST@\n", &hosts)
+        .replace("@HOST@\n", &named("host"))
+        .replace("@LISTENER@\n", &named("listener"))
+        .replace("@NETWORK@\n", &named("network"))
         .replace("@PLACEHOLDERS@\n", &placeholders)
         .replace("@LETTERS@\n", &letters)
+}
+
+/// The options of sections that have names of their own.
+fn named(section: &str) -> String {
+    let sections = NAMED_SECTIONS.iter().filter(|found| found.name == section);
+    sections.flat_map(|section| section.options).map(item).collect()
 }
 
 /// An option as an item of a list.

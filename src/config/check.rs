@@ -2,6 +2,7 @@
 //! sentence each.
 
 mod hosts;
+mod limits;
 
 use std::fs::{self, File};
 use std::io;
@@ -82,6 +83,7 @@ impl Config {
         self.check_sessions(&mut findings);
         self.check_data(&mut findings);
         self.check_hosts(&mut findings);
+        self.check_limits(&mut findings);
         self.check_tls(&mut findings);
         if let LogTarget::File(path) = &self.log.to
             && let Some(directory) = path.parent()

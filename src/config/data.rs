@@ -13,10 +13,32 @@ use super::Data;
 use super::value::{Value, Wrong, text_values};
 
 /// A network, or a single address. IPv4 inside IPv6 is IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpNet);
 
 impl Network {
+    /// The network around an address with a prefix of so many bits for IPv4, and for IPv6. More than there are mean all.
+    pub fn around(address: IpAddr, ipv4: u8, ipv6: u8) -> Network {
+        let address = address.to_canonical();
+        let bits = if address.is_ipv4() { ipv4.min(32) } else { ipv6.min(128) };
+        Network(IpNet::new(address, bits).map_or(address.into(), |network| network.trunc()))
+    }
+
+    /// What one customer has: an IPv4 address, or the 64 bits of an IPv6 network.
+    pub fn of_client(address: IpAddr) -> Network {
+        Network::around(address, 32, 64)
+    }
+
+    /// How many bits all its addresses have in common.
+    pub fn prefix(&self) -> u8 {
+        self.0.prefix_len()
+    }
+
+    /// Whether it is one of IPv4.
+    pub fn is_ipv4(&self) -> bool {
+        self.0.addr().is_ipv4()
+    }
+
     /// Whether the address belongs to it.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())

@@ -145,6 +145,7 @@ impl Config {
             None => super::RootDir::Home,
         };
         session.permissions = self.anonymous.permissions;
+        session.max_sessions_per_user = self.anonymous.max_sessions;
         session
     }
 }

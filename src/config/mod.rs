@@ -8,7 +8,9 @@ mod check;
 mod data;
 mod declare;
 mod error;
+mod frequency;
 mod hosts;
+mod networks;
 mod options;
 mod permissions;
 mod reader;
@@ -27,10 +29,11 @@ pub use check::Finding;
 pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
+pub use frequency::Frequency;
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use options::{
-    Anonymous, Data, HostOptions, Listen, LogOptions, LoginOptions, NAMED_SECTIONS, SECTIONS, Server,
-    SessionOptions, SessionOverrides, Tls,
+    Anonymous, Data, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions, NAMED_SECTIONS,
+    NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
 };
 pub use permissions::{Letter, Permissions};
 pub use size::Size;
@@ -56,6 +59,8 @@ pub struct Config {
     pub listen: Listen,
     /// `[server]`
     pub server: Server,
+    /// `[limits]`
+    pub limits: Limits,
     /// `[login]`
     pub login: LoginOptions,
     /// `[anonymous]`
@@ -74,6 +79,10 @@ pub struct Config {
     pub group: BTreeMap<String, SessionOverrides>,
     /// `[host.NAME]`: virtual hosts.
     pub host: BTreeMap<String, Host>,
+    /// `[listener.ADDRESS]`: what holds for those who come in at a listener.
+    pub listener: BTreeMap<String, ListenerOptions>,
+    /// `[network.NAME]`: networks with limits of their own.
+    pub network: BTreeMap<String, NetworkOptions>,
     /// What stood in the banner files when the configuration was read.
     banners: texts::Banners,
     /// A descriptor with the text of a users file, in place of `login.users-file`: `ftpd share --user` has no file.
@@ -128,6 +137,14 @@ impl Config {
         for (name, host) in &self.host {
             text.push_str(&format!("\n[{}]\n", Host::section(name)));
             host.write(&mut text);
+        }
+        for (address, listener) in &self.listener {
+            text.push_str(&format!("\n[listener.{}]\n", reader::bare_or_quoted(address)));
+            listener.write(&mut text);
+        }
+        for (name, network) in &self.network {
+            text.push_str(&format!("\n[network.{}]\n", reader::bare_or_quoted(name)));
+            network.write(&mut text);
         }
         for (kind, overrides) in [("user", &self.user), ("group", &self.group)] {
             for (name, overrides) in overrides {

@@ -30,6 +30,7 @@ options! {
         /// Clients served at the same time. A client above this number is told 421.
         max_sessions: Count<1, 100_000> = 512;
         /// Clients served at the same time from one address. For IPv6, a network of 64 bits counts as one address.
+        /// `[limits]`, `[listener.ADDRESS]` and `[network.NAME]` have further limits.
         max_sessions_per_address: Count<1, 100_000> = 32;
         /// Those of `addresses` whose clients may not have the server connect to them (PORT and EPRT), whatever `active`
         /// in `[data]` says.
@@ -63,6 +64,17 @@ options! {
         /// What ps(1) shows of a process: its role alone, or also user, address and file. Every user of the machine
         /// can read it.
         process_titles: ProcessTitles = "role";
+    }
+
+    /// How much clients may ask of the server. The numbers of `[listen]` and of `[session]` hold beside these.
+    [limits] Limits {
+        /// Clients served at the same time from one network, as large as `ipv4-prefix` and `ipv6-prefix` say. If not set,
+        /// there is no such limit.
+        max_sessions_per_network: Option<Count<1, 100_000>>, such as 100;
+        /// How many bits the IPv4 addresses of one network have in common.
+        ipv4_prefix: Count<8, 32> = 24;
+        /// How many bits the IPv6 addresses of one network have in common.
+        ipv6_prefix: Count<16, 64> = 48;
     }
 
     /// Who may log in, and how it is decided.
@@ -106,6 +118,8 @@ options! {
         root_dir: Option<AbsolutePath>, such as "/srv/ftp";
         /// What anonymous clients may do; the letters are those of `permissions` in `[session]`.
         permissions: Permissions = "elr";
+        /// Anonymous clients served at the same time, in place of `max-sessions-per-user`. If not set, there is no such limit.
+        max_sessions: Option<Count<1, 100_000>>, such as 50;
     }
 
     /// What happens after login. Every option of this section may also stand in `[user.NAME]` and `[group.NAME]`.
@@ -121,6 +135,13 @@ options! {
         umask: OctalMode = "022";
         /// Time without a command after which a client is sent away. It does not run while data moves.
         idle_timeout: Seconds<1, 604_800> = 300;
+        /// Sessions of one user at the same time. If not set, there is no such limit.
+        max_sessions_per_user: Option<Count<1, 100_000>>, such as 4;
+        /// Sessions of one user at the same time from one address. If not set, there is no such limit.
+        max_sessions_per_user_and_address: Option<Count<1, 100_000>>, such as 2;
+        /// Sessions at the same time of all members of a group together: here for each group, in `[group.NAME]` for
+        /// that one. If not set, there is no such limit.
+        max_sessions_per_group: Option<Count<1, 100_000>>, such as 100;
         /// Time without a byte moving after which a transfer is given up.
         stall_timeout: Seconds<1, 604_800> = 300;
         /// What the user may do, beside what the file system permits. Each letter allows one thing:
@@ -253,5 +274,22 @@ options! {
         anonymous_root_dir: Option<AbsolutePath>, such as "/srv/ftp/example.org";
         /// Users logged in here at the same time. If not set, only the limits of `[listen]` hold.
         max_sessions: Option<Count<1, 100_000>>, such as 100;
+    }
+
+    /// A listener. The name between the brackets, in quotes, is the address and port that `addresses` has.
+    [listener] ListenerOptions {
+        /// Clients served at the same time who came in here. If not set, only the limits of `[listen]` hold.
+        max_sessions: Option<Count<1, 100_000>>, such as 100;
+    }
+
+    /// A network, or several that count as one: an office, or a provider.
+    [network] NetworkOptions {
+        /// The networks that belong to it.
+        addresses: Vec<Network> = [];
+        /// Clients served at the same time from there. If not set, there is no such limit.
+        max_sessions: Option<Count<1, 100_000>>, such as 200;
+        /// Clients served at the same time from one address there, in place of `max-sessions-per-address` in
+        /// `[listen]`. Where networks overlap, the closest that sets it counts.
+        max_sessions_per_address: Option<Count<1, 100_000>>, such as 200;
     }
 }

@@ -11,7 +11,13 @@ use super::declare::Options;
 use super::error::{Error, Problem, plain};
 use super::value::{Value, Wrong};
 use super::values::quote;
-use super::{Config, Host, HostName, SECTIONS, SessionOverrides};
+use super::{Config, Host, HostName, ListenerOptions, NetworkOptions, SECTIONS, SessionOverrides};
+
+/// The sections that have names of their own.
+const NAMED: [&str; 5] = ["host", "listener", "network", "user", "group"];
+
+/// Those of them that have no options but those of `[session]`.
+const SESSIONS: [&str; 2] = ["user", "group"];
 
 /// Where in which file the options of a configuration stand.
 #[derive(Clone, Debug, Default)]
@@ -139,8 +145,8 @@ impl Reader<'_> {
         for (name, value) in names {
             let place = format!("{kind}.{}", bare_or_quoted(name.get_ref()));
             let Some(table) = value.get_ref().as_table() else {
-                let reason =
-                    format!("wants sections of the form [{kind}.NAME], with options of [session] in them");
+                let options = if SESSIONS.contains(&kind) { "options of [session]" } else { "options" };
+                let reason = format!("wants sections of the form [{kind}.NAME], with {options} in them");
                 self.wrong(name.span().start, format!("[{kind}] {}", name.get_ref()), reason);
                 continue;
             };
@@ -192,6 +198,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
     for (name, value) in document.get_ref() {
         match name.get_ref().as_ref() {
             "host" => reader.hosts(value, &mut config.host),
+            "listener" => reader.named("listener", value, &mut config.listener, ListenerOptions::read),
+            "network" => reader.named("network", value, &mut config.network, NetworkOptions::read),
             "user" => reader.named("user", value, &mut config.user, SessionOverrides::read),
             "group" => reader.named("group", value, &mut config.group, SessionOverrides::read),
             section => read_section(&mut config, &mut reader, section, name.span().start, value),
@@ -222,8 +230,7 @@ fn read_section(
         return reader.wrong(at, section.to_string(), reason);
     };
     if !config.read_section(section, table, reader) {
-        let known: Vec<&str> =
-            SECTIONS.iter().map(|section| section.name).chain(["host", "user", "group"]).collect();
+        let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(NAMED).collect();
         let guess =
             closest(section, &known).map(|name| format!(" (did you mean [{name}]?)")).unwrap_or_default();
         reader.wrong(at, format!("[{section}]"), format!("there is no such section{guess}"));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use crate::exit::Exit;
-use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, ToFrontend};
+use crate::ipc::messages::{Admission, FromFrontend, Leaving, LoginLink, ToFrontend};
 use crate::protocol::proxy::Header;
 use crate::protocol::reply::{Code, Reply};
 
@@ -39,9 +39,8 @@ pub fn learn(
         return Err(leave(worker, Leaving::Vanished));
     }
     match worker.receive() {
-        Ok(Some((ToFrontend::Welcome(true), None))) => Ok((peer, local)),
-        Ok(Some((ToFrontend::Welcome(false), None))) => {
-            let text = "Too many connections from your address.";
+        Ok(Some((ToFrontend::Welcome(Admission::Yes), None))) => Ok((peer, local)),
+        Ok(Some((ToFrontend::Welcome(Admission::No { text, .. }), None))) => {
             connection.send(&Reply::new(Code::NotAvailable, text));
             Err(Exit::Served)
         }

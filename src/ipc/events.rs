@@ -71,7 +71,7 @@ values! {
         Stopping,
         /// The client broke the protocol beyond what is answered.
         Abuse,
-        /// 421: there is no room for a client of this address, as the supervisor found when a proxy had named him.
+        /// 421: a client of this address may not come in, as the supervisor found when a proxy had named him.
         Refused,
     }
 }

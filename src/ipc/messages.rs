@@ -42,7 +42,7 @@ values! {
             ahead: Vec<u8>,
         },
         /// The answer to `MayLogIn` and to `Proxied`.
-        Admitted(bool),
+        Admitted(Admission),
         /// The daemon is stopping: end as soon as nothing is being transferred.
         Finish,
         /// End now.
@@ -55,13 +55,28 @@ values! {
         Session,
         /// The peer is a proxy, which speaks for this client: may he have a connection?
         Proxied { peer: SocketAddr, local: SocketAddr },
-        /// Somebody proved to be this user: may he have one more session, at this virtual host (empty: at none)?
-        MayLogIn { user: String, host: String },
+        /// Somebody proved to be this user, with these groups: may he have one more session, at this virtual host (empty:
+        /// at none)? The numbers are what the options of his session say of sessions of this user, and of those from
+        /// the same address.
+        MayLogIn {
+            user: String,
+            host: String,
+            groups: Vec<String>,
+            per_user: Option<u32>,
+            per_user_and_address: Option<u32>,
+        },
         /// The user who was admitted got no session after all.
         NotLoggedIn,
         /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
         /// the user's. Carries the control connection.
         HandBack { ahead: Vec<u8> },
+    }
+
+    /// Whether somebody may come in.
+    enum Admission {
+        Yes,
+        /// `why` is for the log, `text` for the client.
+        No { why: String, text: String },
     }
 
     /// Supervisor → resolver.
@@ -84,7 +99,7 @@ values! {
         /// `proxied`: a proxy is to say first who he is; `implicit`: he speaks TLS from the beginning.
         Serve { peer: SocketAddr, local: SocketAddr, proxied: bool, implicit: bool, ahead: Vec<u8> },
         /// The answer to `Proxied`; if no, 421.
-        Welcome(bool),
+        Welcome(Admission),
         /// The session serves the client from here on.
         Granted,
         /// The session serves the client from here on, and hears him through the connection that this carries.
@@ -208,8 +223,15 @@ mod tests {
             survives(&FromResolver::Failed { why: text.clone() });
             survives(&ToSupervisor::Proxied { peer, local });
             survives(&FromFrontend::Proxied { peer, local });
-            survives(&ToWorker::Admitted(flag));
-            survives(&ToSupervisor::MayLogIn { user: text.clone(), host: text.clone() });
+            survives(&ToWorker::Admitted(Admission::Yes));
+            survives(&ToFrontend::Welcome(Admission::No { why: text.clone(), text: text.clone() }));
+            survives(&ToSupervisor::MayLogIn {
+                user: text.clone(),
+                host: text.clone(),
+                groups: texts.clone(),
+                per_user: flag.then_some(number),
+                per_user_and_address: None,
+            });
             survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone() });
             survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0] });
             survives(&FromSession::Sign { scheme: port, message: path.clone() });

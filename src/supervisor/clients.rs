@@ -2,16 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
-use super::limits::{AddressKey, Caps, Refusal};
+use super::caps::{self, Known, Login};
+use super::limits::{Counts, Refusal};
 use super::pool::{Serving, SlotId};
 use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor};
-use crate::ipc::messages::ToWorker;
+use crate::config::Config;
+use crate::ipc::messages::{Admission, ToWorker};
 use crate::log;
 use crate::system::{Doing, Failure, socket};
 
@@ -55,7 +57,7 @@ impl Supervisor {
         if let Some(listener) = self.listeners.get(index)
             && let Ok(client) = socket::accept(listener.as_fd())
         {
-            socket::refuse(client.as_fd(), Refusal::Full.reply());
+            turn_away(client.as_fd(), &Refusal::Full);
             self.refused += 1;
         }
         self.reserve = reserve();
@@ -70,70 +72,100 @@ impl Supervisor {
         let listen = &self.inheritance.config.listen;
         let proxied = listen.proxied.contains(&listener);
         let trusted = || listen.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
-        let address = (!proxied).then(|| AddressKey::from(peer.ip()));
+        let known = Known { listener, address: (!proxied).then(|| peer.ip()), login: None };
         let admitted = if proxied && !trusted() {
             Err(Refusal::NotAProxy)
         } else {
-            self.counts.admit(address, self.caps())
+            self.counts.admit(known.rules(&self.inheritance.config))
         };
-        if let Err(refusal) = admitted {
-            socket::refuse(client.as_fd(), refusal.reply());
-            self.refused += 1;
-            self.log_refusal(peer, refusal);
-            return;
-        }
-        let serving = Box::new(Serving { peer, local, listener, proxy: None, address, user: None });
-        self.hand_over(serving, client, Vec::new());
-    }
-
-    fn caps(&self) -> Caps {
-        let listen = &self.inheritance.config.listen;
-        Caps {
-            sessions: listen.max_sessions.get() as usize,
-            per_address: listen.max_sessions_per_address.get() as usize,
+        match admitted {
+            Ok(counted) => {
+                let serving = Box::new(Serving { peer, local, proxy: None, known, counted });
+                self.hand_over(serving, client, Vec::new());
+            }
+            Err(refusal) => {
+                turn_away(client.as_fd(), &refusal);
+                self.refused += 1;
+                self.log_refusal(peer, &refusal);
+            }
         }
     }
 
     /// A proxy has said whom it speaks for: from here on he is counted, and not the proxy.
     pub(super) fn name_client(&mut self, id: SlotId, peer: SocketAddr, local: SocketAddr) {
-        let caps = self.caps();
+        let config = &self.inheritance.config;
         let Some(slot) = self.pool.get_mut(id) else { return };
         // A worker says it once, and only where it was told to expect it.
-        let Some(serving) = slot.serving.as_mut().filter(|serving| serving.address.is_none()) else {
+        let Some(serving) = slot.serving.as_mut().filter(|serving| serving.known.address.is_none()) else {
             return slot.kill();
         };
-        let address = AddressKey::from(peer.ip());
-        let named = self.counts.name(address, caps);
-        if named.is_ok() {
+        let named = self.counts.admit(caps::of_address(config, peer.ip()));
+        if let Ok(counted) = &named {
             serving.proxy = Some(serving.peer);
-            serving.address = Some(address);
+            serving.known.address = Some(peer.ip());
+            serving.counted.extend_from_slice(counted);
             (serving.peer, serving.local) = (peer, local);
         }
+        let named = named.map(drop);
         // A worker that cannot be told is dead or dying.
-        let _ = slot.link().send(&ToWorker::Admitted(named.is_ok()));
+        let _ = slot.link().send(&ToWorker::Admitted(answer(&named)));
         if let Err(refusal) = named {
             self.refused += 1;
-            self.log_refusal(peer, refusal);
+            self.log_refusal(peer, &refusal);
         }
+    }
+
+    /// Somebody has proved who he is: may he have one more session? The worker is told, and logs it.
+    pub(super) fn log_in(&mut self, id: SlotId, login: Login) {
+        let config = &self.inheritance.config;
+        let Some(slot) = self.pool.get_mut(id) else { return };
+        // A worker asks once a session, and about a client whom it serves.
+        let serving = slot.serving.as_mut().filter(|serving| serving.known.login.is_none());
+        let Some((serving, address)) = serving.and_then(|one| one.known.address.map(|ip| (one, ip))) else {
+            return slot.kill();
+        };
+        let admitted = match self.phase {
+            Phase::Serving => self.counts.admit(caps::of_login(config, address, &login)),
+            Phase::Draining { .. } | Phase::Ending { .. } => Err(Refusal::Stopping),
+        };
+        if let Ok(counted) = &admitted {
+            serving.counted.extend_from_slice(counted);
+            serving.known.login = Some(login);
+        }
+        let _ = slot.link().send(&ToWorker::Admitted(answer(&admitted.map(drop))));
+    }
+
+    /// Whoever was logged in is so no longer.
+    pub(super) fn log_out(&mut self, id: SlotId) {
+        if let Some(serving) = self.pool.get_mut(id).and_then(|slot| slot.serving.as_mut()) {
+            forget_login(&mut self.counts, &self.inheritance.config, serving);
+        }
+    }
+
+    /// The configuration is new: everybody who is there is counted by what it says.
+    pub(super) fn count_anew(&mut self) {
+        let mut counts = Counts::default();
+        for serving in self.pool.slots_mut().filter_map(|slot| slot.serving.as_mut()) {
+            serving.counted = counts.add(serving.known.rules(&self.inheritance.config));
+        }
+        self.counts = counts;
     }
 
     /// A client whom another worker has logged out; he is counted already.
     pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, ahead: Vec<u8>) {
         let Some(mut serving) = self.pool.get_mut(id).and_then(|slot| slot.give_up_client()) else { return };
-        if let Some(user) = serving.user.take() {
-            self.counts.log_out(&user);
-        }
+        forget_login(&mut self.counts, &self.inheritance.config, &mut serving);
         if matches!(self.phase, Phase::Serving) {
             return self.hand_over(serving, client, ahead);
         }
-        socket::refuse(client.as_fd(), b"421 The server is stopping. Goodbye.\r\n");
-        self.counts.release(serving.address, None);
+        turn_away(client.as_fd(), &Refusal::Stopping);
+        self.counts.remove(&serving.counted);
     }
 
     /// Gives a client who is counted to a worker.
     fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>) {
         self.last_id += 1;
-        let Serving { peer, local, listener, proxy, .. } = *serving;
+        let Serving { peer, local, proxy, known: Known { listener, .. }, .. } = *serving;
         let (id, masquerade) = (self.last_id, self.naming.address);
         let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead };
         let login_timeout = self.inheritance.config.login.login_timeout.duration();
@@ -149,8 +181,8 @@ impl Supervisor {
             }
             // Clients came faster than workers were made: this one waits for his to be forked.
             if !self.fork_worker() {
-                socket::refuse(client.as_fd(), Refusal::Full.reply());
-                self.counts.release(serving.address, None);
+                turn_away(client.as_fd(), &Refusal::Full);
+                self.counts.remove(&serving.counted);
                 self.refused += 1;
                 return;
             }
@@ -158,7 +190,7 @@ impl Supervisor {
     }
 
     /// A flood of clients is no flood of lines: one a second tells of one of them and counts the others.
-    pub(super) fn log_refusal(&mut self, peer: SocketAddr, refusal: Refusal) {
+    pub(super) fn log_refusal(&mut self, peer: SocketAddr, refusal: &Refusal) {
         let now = Instant::now();
         self.unlogged_refusals += 1;
         if self.refusal_logged.is_some_and(|last| now < last + REFUSAL_LOG_INTERVAL) {
@@ -184,6 +216,25 @@ impl Supervisor {
         self.accepting = accepting;
         Ok(())
     }
+}
+
+fn answer(admitted: &Result<(), Refusal>) -> Admission {
+    match admitted {
+        Ok(()) => Admission::Yes,
+        Err(refusal) => Admission::No { why: refusal.to_string(), text: refusal.text().into() },
+    }
+}
+
+fn forget_login(counts: &mut Counts, config: &Config, serving: &mut Serving) {
+    if serving.known.login.take().is_some() {
+        counts.remove(&serving.counted);
+        serving.counted = counts.add(serving.known.rules(config));
+    }
+}
+
+/// 421, in one line.
+fn turn_away(client: BorrowedFd<'_>, refusal: &Refusal) {
+    socket::refuse(client, format!("421 {}\r\n", refusal.text()).as_bytes());
 }
 
 /// A descriptor to give up when there are no others.

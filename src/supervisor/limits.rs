@@ -2,140 +2,166 @@
 //! it is accepted until every process of it is gone.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::SocketAddr;
 
-/// An address as far as limits tell clients apart: a whole IPv4 address, or the /64 of an IPv6 address, which is
-/// what one customer gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AddressKey(IpAddr);
+use crate::config::Network;
 
-impl From<IpAddr> for AddressKey {
-    fn from(address: IpAddr) -> AddressKey {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => AddressKey(IpAddr::V4(v4)),
-            IpAddr::V6(v6) => AddressKey(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)))),
-        }
-    }
+/// Something that sessions are counted by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// All of them.
+    All,
+    /// Those that came in at one listener.
+    Listener(SocketAddr),
+    /// Those of one client: an address, or 64 bits of IPv6.
+    Address(Network),
+    /// Those of a network as large as the configuration has them.
+    Network(Network),
+    /// Those of a network that the configuration names.
+    Named(String),
+    /// Those that are logged in at a virtual host.
+    Host(String),
+    /// Those of a user.
+    User(User),
+    /// Those of a user from one address.
+    UserFrom(User, Network),
+    /// Those of the members of a group.
+    Group(String),
 }
 
-/// Why a client is not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// `max-sessions` is reached.
-    Full,
-    /// `max-sessions-per-address` is reached for this address.
-    FullForAddress,
-    /// Only proxies of `trusted-proxies` may connect here.
-    NotAProxy,
-}
-
-impl Refusal {
-    /// The line the client is sent.
-    pub fn reply(self) -> &'static [u8] {
-        match self {
-            Refusal::Full => b"421 Too many connections. Please try again later.\r\n",
-            Refusal::FullForAddress => b"421 Too many connections from your address.\r\n",
-            Refusal::NotAProxy => b"421 This port is for a proxy.\r\n",
-        }
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Refusal::Full => "max-sessions is reached",
-            Refusal::FullForAddress => "max-sessions-per-address is reached",
-            Refusal::NotAProxy => "not one of trusted-proxies",
-        })
-    }
-}
-
-/// The most that is allowed.
-#[derive(Clone, Copy, Debug)]
-pub struct Caps {
-    /// Sessions at the same time.
-    pub sessions: usize,
-    /// Of those, from one address.
-    pub per_address: usize,
-}
-
-/// Who is logged in, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Somebody whose sessions are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The name that was proved.
     pub name: String,
-    /// The virtual host; empty: none.
-    pub host: String,
+    /// The virtual host whose own users file has it; empty: none has. Two who are called alike there are two.
+    pub realm: String,
 }
 
-/// How many connections there are.
-#[derive(Debug, Default)]
+/// Why a client is not served, or gets no session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `max-sessions` is reached.
+    Full,
+    /// `max-sessions` of the listener is reached.
+    FullForListener,
+    /// `max-sessions-per-address` is reached for this address.
+    FullForAddress,
+    /// `max-sessions-per-network` is reached for this network.
+    FullForNetwork,
+    /// `max-sessions` of the network that the configuration calls so is reached.
+    FullForNamed(String),
+    /// `max-sessions` of the virtual host is reached.
+    FullForHost,
+    /// `max-sessions-per-user` is reached for this user.
+    FullForUser,
+    /// `max-sessions-per-user-and-address` is reached for this user.
+    FullForUserThere,
+    /// `max-sessions-per-group` is reached for this group.
+    FullForGroup(String),
+    /// Only proxies of `trusted-proxies` may connect here.
+    NotAProxy,
+    /// Nobody may come in any more.
+    Stopping,
+}
+
+impl Refusal {
+    /// What the client is told.
+    pub fn text(&self) -> &'static str {
+        match self {
+            Refusal::Full | Refusal::FullForListener | Refusal::FullForHost => {
+                "Too many connections. Please try again later."
+            }
+            Refusal::FullForAddress => "Too many connections from your address.",
+            Refusal::FullForNetwork | Refusal::FullForNamed(_) => "Too many connections from your network.",
+            Refusal::FullForUser => "Too many sessions of this user.",
+            Refusal::FullForUserThere => "Too many sessions of this user from your address.",
+            Refusal::FullForGroup(_) => "Too many sessions of this group of users.",
+            Refusal::NotAProxy => "This port is for a proxy.",
+            Refusal::Stopping => "The server is stopping. Goodbye.",
+        }
+    }
+}
+
+/// For the log.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Full => f.write_str("max-sessions is reached"),
+            Refusal::FullForListener => f.write_str("max-sessions of the listener is reached"),
+            Refusal::FullForAddress => f.write_str("max-sessions-per-address is reached"),
+            Refusal::FullForNetwork => f.write_str("max-sessions-per-network is reached"),
+            Refusal::FullForNamed(name) => write!(f, "max-sessions of network {name:?} is reached"),
+            Refusal::FullForHost => f.write_str("max-sessions of the virtual host is reached"),
+            Refusal::FullForUser => f.write_str("max-sessions-per-user is reached"),
+            Refusal::FullForUserThere => f.write_str("max-sessions-per-user-and-address is reached"),
+            Refusal::FullForGroup(name) => write!(f, "max-sessions-per-group of {name:?} is reached"),
+            Refusal::NotAProxy => f.write_str("not one of trusted-proxies"),
+            Refusal::Stopping => f.write_str("the daemon is stopping"),
+        }
+    }
+}
+
+/// By what one more session is counted, how many of the kind there may be (None: any number), and what is said when
+/// there are so many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub key: Key,
+    pub most: Option<u32>,
+    pub refusal: Refusal,
+}
+
+/// How many sessions there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    sessions: usize,
-    by_address: HashMap<AddressKey, usize>,
-    by_user: HashMap<String, usize>,
-    by_host: HashMap<String, usize>,
+    by_key: HashMap<Key, usize>,
 }
 
 impl Counts {
-    /// Counts a connection from this address, or says why there may be no further one. None: a proxy has yet to name
-    /// the address.
-    pub fn admit(&mut self, address: Option<AddressKey>, caps: Caps) -> Result<(), Refusal> {
-        if self.sessions >= caps.sessions {
-            return Err(Refusal::Full);
-        }
-        if let Some(address) = address {
-            self.name(address, caps)?;
-        }
-        self.sessions += 1;
-        Ok(())
-    }
-
-    /// An admitted connection, of which no address was known, comes from this one.
-    pub fn name(&mut self, address: AddressKey, caps: Caps) -> Result<(), Refusal> {
-        let here = self.by_address.get(&address).copied().unwrap_or(0);
-        if here >= caps.per_address {
-            return Err(Refusal::FullForAddress);
-        }
-        self.by_address.insert(address, here + 1);
-        Ok(())
-    }
-
-    /// Every process of an admitted connection is gone.
-    pub fn release(&mut self, address: Option<AddressKey>, user: Option<&User>) {
-        self.sessions -= 1;
-        if let Some(address) = address {
-            decrease(&mut self.by_address, &address);
-        }
-        if let Some(user) = user {
-            self.log_out(user);
+    /// Counts one more by all of these rules, or, as one of them forbids it, by none. What it was counted by is to be
+    /// given back to `remove`.
+    pub fn admit(&mut self, rules: Vec<Rule>) -> Result<Vec<Key>, Refusal> {
+        let is_full = |rule: &Rule| rule.most.is_some_and(|most| self.of(&rule.key) >= most as usize);
+        match rules.iter().position(is_full) {
+            Some(at) => Err(rules[at].refusal.clone()),
+            None => Ok(self.add(rules)),
         }
     }
 
-    /// Whether so many are logged in at a virtual host already.
-    pub fn is_full(&self, host: &str, most: usize) -> bool {
-        self.by_host.get(host).is_some_and(|count| *count >= most)
+    /// Counts one more that is there already, whatever the rules forbid.
+    pub fn add(&mut self, rules: Vec<Rule>) -> Vec<Key> {
+        let keys: Vec<Key> = rules.into_iter().map(|rule| rule.key).collect();
+        for key in &keys {
+            *self.by_key.entry(key.clone()).or_default() += 1;
+        }
+        keys
     }
 
-    /// An admitted connection has logged in.
-    pub fn log_in(&mut self, user: &User) {
-        *self.by_user.entry(user.name.clone()).or_default() += 1;
-        *self.by_host.entry(user.host.clone()).or_default() += 1;
+    /// What was counted so is gone. A count of nothing is no entry: it leaves no memory behind.
+    pub fn remove(&mut self, keys: &[Key]) {
+        for key in keys {
+            if let Some(count) = self.by_key.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_key.remove(key);
+                }
+            }
+        }
     }
 
-    /// A connection that had logged in goes on without.
-    pub fn log_out(&mut self, user: &User) {
-        decrease(&mut self.by_user, &user.name);
-        decrease(&mut self.by_host, &user.host);
+    /// How many there are of a kind.
+    pub fn of(&self, key: &Key) -> usize {
+        self.by_key.get(key).copied().unwrap_or(0)
     }
 
     /// Connections, addresses they come from, sessions that are logged in, and users they belong to.
     pub fn totals(&self) -> Totals {
+        let users = self.by_key.iter().filter(|(key, _)| matches!(key, Key::User(_)));
         Totals {
-            sessions: self.sessions,
-            addresses: self.by_address.len(),
-            logged_in: self.by_user.values().sum(),
-            users: self.by_user.len(),
+            sessions: self.of(&Key::All),
+            addresses: self.by_key.keys().filter(|key| matches!(key, Key::Address(_))).count(),
+            logged_in: users.clone().map(|(_, count)| count).sum(),
+            users: users.count(),
         }
     }
 }
@@ -147,111 +173,4 @@ pub struct Totals {
     pub addresses: usize,
     pub logged_in: usize,
     pub users: usize,
-}
-
-/// A count of nothing is no entry: what was counted once leaves no memory behind.
-fn decrease<K, Q>(counts: &mut HashMap<K, usize>, key: &Q)
-where
-    K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
-    Q: std::hash::Hash + Eq + ?Sized,
-{
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const CAPS: Caps = Caps { sessions: 5, per_address: 2 };
-
-    fn key(text: &str) -> AddressKey {
-        AddressKey::from(text.parse::<IpAddr>().unwrap())
-    }
-
-    fn named(text: &str) -> Option<AddressKey> {
-        Some(key(text))
-    }
-
-    #[test]
-    fn ipv6_clients_are_counted_by_their_64() {
-        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:2"));
-        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
-        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
-    }
-
-    #[test]
-    fn the_cap_of_an_address_leaves_room_for_others() {
-        let mut counts = Counts::default();
-        assert_eq!(counts.admit(named("192.0.2.1"), CAPS), Ok(()));
-        assert_eq!(counts.admit(named("192.0.2.1"), CAPS), Ok(()));
-        assert_eq!(counts.admit(named("192.0.2.1"), CAPS), Err(Refusal::FullForAddress));
-        assert_eq!(counts.admit(named("192.0.2.2"), CAPS), Ok(()));
-    }
-
-    proptest! {
-        /// Whatever comes, logs in and goes, in whatever order: the counts are those of what is open.
-        #[test]
-        fn every_count_equals_what_is_open(steps in proptest::collection::vec((0u8..6, 0u8..4, 0usize..8), 0..200)) {
-            let mut counts = Counts::default();
-            let mut open: Vec<(Option<AddressKey>, Option<User>)> = Vec::new();
-            for (what, address, at) in steps {
-                let address = Some(AddressKey::from(IpAddr::from([192, 0, 2, address])));
-                match what {
-                    0 | 1 => {
-                        let here = open.iter().filter(|one| one.0 == address).count();
-                        let admitted = counts.admit(address, CAPS);
-                        prop_assert_eq!(admitted.is_ok(), open.len() < CAPS.sessions && here < CAPS.per_address);
-                        if admitted.is_ok() {
-                            open.push((address, None));
-                        }
-                    }
-                    4 => {
-                        let admitted = counts.admit(None, CAPS);
-                        prop_assert_eq!(admitted.is_ok(), open.len() < CAPS.sessions);
-                        if admitted.is_ok() {
-                            open.push((None, None));
-                        }
-                    }
-                    5 => {
-                        let here = open.iter().filter(|one| one.0 == address).count();
-                        if let Some(one) = open.get_mut(at).filter(|one| one.0.is_none()) {
-                            let named = address.map(|address| counts.name(address, CAPS));
-                            prop_assert_eq!(named == Some(Ok(())), here < CAPS.per_address);
-                            if here < CAPS.per_address {
-                                one.0 = address;
-                            }
-                        }
-                    }
-                    2 => {
-                        if let Some(one) = open.get_mut(at).filter(|one| one.1.is_none()) {
-                            let user = User { name: format!("user{}", at % 3), host: format!("host{}", at % 2) };
-                            counts.log_in(&user);
-                            one.1 = Some(user);
-                        }
-                    }
-                    _ => {
-                        if at < open.len() {
-                            let (address, user) = open.swap_remove(at);
-                            counts.release(address, user.as_ref());
-                        }
-                    }
-                }
-                let totals = counts.totals();
-                prop_assert_eq!(totals.sessions, open.len());
-                let at_host = |host: &str| open.iter().flat_map(|one| &one.1).filter(|user| user.host == host).count();
-                prop_assert_eq!(counts.is_full("host0", 2), at_host("host0") >= 2);
-                prop_assert_eq!(totals.logged_in, open.iter().filter(|one| one.1.is_some()).count());
-            }
-            for (address, user) in open {
-                counts.release(address, user.as_ref());
-            }
-            prop_assert_eq!(counts.by_address.len() + counts.by_user.len() + counts.by_host.len(), 0);
-        }
-    }
 }

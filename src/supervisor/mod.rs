@@ -6,6 +6,7 @@
 //! *Never*      imports `protocol`, speaks to NSS or PAM, reads a key or a password file.
 //! *Ends when*  it is told to (TERM, INT) and every connection is gone or the grace has passed.
 
+mod caps;
 mod clients;
 mod limits;
 mod listen;

@@ -72,6 +72,7 @@ impl Supervisor {
             self.hand_in_listeners(before);
         }
         self.inheritance = Rc::new(inheritance);
+        self.count_anew();
         self.pool.retire_spare(&self.epoll);
         self.begin_naming();
         Ok(())

@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, pipe2};
 
-use super::limits::{AddressKey, User};
+use super::caps::Known;
+use super::limits::Key;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{ToWorker, WorkerLink};
 use crate::system::process::{Forked, fork, reap, signal};
@@ -68,14 +69,12 @@ impl SlotId {
 pub struct Serving {
     pub peer: SocketAddr,
     pub local: SocketAddr,
-    /// What the configuration calls the listener.
-    pub listener: SocketAddr,
     /// The proxy that speaks for the client, and has named him.
     pub proxy: Option<SocketAddr>,
-    /// None: a proxy has yet to name the client.
-    pub address: Option<AddressKey>,
-    /// None before the login.
-    pub user: Option<User>,
+    /// What limits look at.
+    pub known: Known,
+    /// What he is counted by.
+    pub counted: Vec<Key>,
 }
 
 /// A worker and what belongs to it.

@@ -9,12 +9,12 @@ use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::wait::WaitStatus;
 use sd_notify::NotifyState;
 
-use super::limits::User;
+use super::caps::Login;
 use super::orders::LAST_WARNING;
 use super::pool::{Part, SlotId};
 use super::{FIRST_LISTENER_TOKEN, Phase, RESOLVER_TOKEN, SIGNALS_TOKEN, Supervisor, notify};
 use crate::exit::Exit;
-use crate::ipc::messages::{ToSupervisor, ToWorker};
+use crate::ipc::messages::ToSupervisor;
 use crate::log;
 use crate::worker;
 
@@ -112,22 +112,8 @@ impl Supervisor {
                     slot.set_session(pidfd);
                 }
             }
-            ToSupervisor::MayLogIn { user, host } => {
-                let hosts = &self.inheritance.config.host;
-                let most = hosts.get(&host).and_then(|host| host.own.max_sessions);
-                let is_full = most.is_some_and(|most| self.counts.is_full(&host, most.get() as usize));
-                let admitted = matches!(self.phase, Phase::Serving) && slot.serving.is_some() && !is_full;
-                if slot.link().send(&ToWorker::Admitted(admitted)).is_err() || !admitted {
-                    return true;
-                }
-                if let Some(serving) = slot.serving.as_mut() {
-                    // A worker asks once a session; asked twice, the first answer stays counted.
-                    if serving.user.is_none() {
-                        let user = User { name: user, host };
-                        self.counts.log_in(&user);
-                        serving.user = Some(user);
-                    }
-                }
+            ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address } => {
+                self.log_in(id, Login { user, host, groups, per_user, per_user_and_address });
             }
             ToSupervisor::Proxied { peer, local } => self.name_client(id, peer, local),
             ToSupervisor::HandBack { ahead } => {
@@ -135,13 +121,7 @@ impl Supervisor {
                     self.take_back(id, client, ahead);
                 }
             }
-            ToSupervisor::NotLoggedIn => {
-                if let Some(serving) = slot.serving.as_mut()
-                    && let Some(user) = serving.user.take()
-                {
-                    self.counts.log_out(&user);
-                }
-            }
+            ToSupervisor::NotLoggedIn => self.log_out(id),
         }
         true
     }
@@ -152,7 +132,7 @@ impl Supervisor {
         while self.hear(id) {}
         let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
-            self.counts.release(serving.address, serving.user.as_ref());
+            self.counts.remove(&serving.counted);
         }
         let whom = match &buried.serving {
             Some(serving) => format!("worker {} of {}", buried.pid, serving.peer),
@@ -191,7 +171,7 @@ impl Supervisor {
         }
         while let Some((_, slot)) = self.logins.pop_front_if(|(deadline, _)| now >= *deadline) {
             let Some(slot) = self.pool.get_mut(slot) else { continue };
-            if let Some(serving) = slot.serving.as_ref().filter(|serving| serving.user.is_none()) {
+            if let Some(serving) = slot.serving.as_ref().filter(|serving| serving.known.login.is_none()) {
                 log::warning(format_args!(
                     "{} did not log in; its worker does not answer and is ended",
                     serving.peer
@@ -210,7 +190,7 @@ impl Supervisor {
         let pool = &mut self.pool;
         let mut is_over = |login: &mut (Instant, SlotId)| {
             pool.get_mut(login.1)
-                .is_none_or(|slot| slot.serving.as_ref().is_none_or(|one| one.user.is_some()))
+                .is_none_or(|slot| slot.serving.as_ref().is_none_or(|one| one.known.login.is_some()))
         };
         while self.logins.pop_front_if(&mut is_over).is_some() {}
         let login = self.logins.front().map(|(deadline, _)| *deadline);

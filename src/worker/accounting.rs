@@ -105,6 +105,6 @@ pub fn reason(why: Leaving) -> &'static str {
         Leaving::TooManyFailures => "too many failed logins",
         Leaving::Stopping => "the daemon is stopping",
         Leaving::Abuse => "does not speak FTP",
-        Leaving::Refused => "too many connections from his address",
+        Leaving::Refused => "refused",
     }
 }

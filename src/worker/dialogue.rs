@@ -9,7 +9,7 @@ use super::Inheritance;
 use super::keys::KeyHolder;
 use super::pam::Conversation;
 use crate::ipc::messages::{
-    FromFrontend, FrontendLink, Leaving, Password, Security, SupervisorLink, ToFrontend, ToWorker,
+    Admission, FromFrontend, FrontendLink, Leaving, Password, Security, SupervisorLink, ToFrontend, ToWorker,
 };
 use crate::log;
 use crate::system::poll::{PollFlags, wait};
@@ -25,7 +25,7 @@ pub enum Heard {
     /// The frontend is done with the client.
     Left(Leaving),
     /// The supervisor has answered `MayLogIn` or `Proxied`.
-    Admitted(bool),
+    Admitted(Admission),
     /// The daemon is stopping.
     Finish,
     /// End now: asked for by the supervisor, or because somebody at the other end of a link is gone.

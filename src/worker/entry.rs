@@ -9,13 +9,17 @@ use super::login::{self, Attempt, Login};
 use super::processes::{Frontend, Session};
 use super::serve::{Ending, LOGIN_OVERTIME};
 use super::{Client, Worker};
-use crate::ipc::messages::{FromSession, Leaving, Password, Security, ToFrontend, ToSupervisor};
+use crate::config::Count;
+use crate::ipc::messages::{Admission, FromSession, Leaving, Password, Security, ToFrontend, ToSupervisor};
 use crate::log::{self, quoted};
 use crate::system::poll::{PollFlags, wait};
-use crate::system::{Failure, memory};
+use crate::system::{Failure, accounts, memory};
 
 /// How long a new session may take to say that it is ready. Home directories may be on slow networks.
 const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// So many bytes of a message may be names of groups.
+const ROOM_FOR_GROUPS: usize = 4096;
 
 /// How far a login has come.
 enum Progress {
@@ -130,8 +134,8 @@ impl Worker<'_> {
             return fail(user, "it came without TLS", vec![text]);
         }
         match self.is_admitted(dialogue, &login) {
-            Ok(true) => {}
-            Ok(false) => return fail(user, "no further session is admitted", Vec::new()),
+            Ok(Admission::Yes) => {}
+            Ok(Admission::No { why, text }) => return fail(user, &why, vec![text]),
             Err(ending) => return Progress::Over(ending),
         }
         if let Err(refused) = login.open_session() {
@@ -155,9 +159,15 @@ impl Worker<'_> {
     }
 
     /// Asks the supervisor, who alone can count.
-    fn is_admitted(&self, dialogue: &Dialogue<'_>, login: &Login) -> Result<bool, Ending> {
-        let host = login.host().unwrap_or_default().to_owned();
-        let asked = self.supervisor.send(&ToSupervisor::MayLogIn { user: login.name().to_owned(), host });
+    fn is_admitted(&self, dialogue: &Dialogue<'_>, login: &Login) -> Result<Admission, Ending> {
+        let options = login.options();
+        let asked = self.supervisor.send(&ToSupervisor::MayLogIn {
+            user: login.name().to_owned(),
+            host: login.host().unwrap_or_default().to_owned(),
+            groups: self.told_groups(login),
+            per_user: options.max_sessions_per_user.map(Count::get),
+            per_user_and_address: options.max_sessions_per_user_and_address.map(Count::get),
+        });
         if asked.is_err() {
             return Err(Ending::AtOnce);
         }
@@ -172,6 +182,22 @@ impl Worker<'_> {
                 }
             }
         }
+    }
+
+    /// The groups that sessions are counted by: as many as a message has room for, those first that the configuration
+    /// speaks of. An anonymous client has none.
+    fn told_groups(&self, login: &Login) -> Vec<String> {
+        if self.is_anonymous(login) {
+            return Vec::new();
+        }
+        let mut groups = accounts::group_names(&login.account().groups);
+        groups.sort_by_key(|group| !self.inheritance.config.group.contains_key(group));
+        let mut room = ROOM_FOR_GROUPS;
+        groups.retain(|group| {
+            room = room.saturating_sub(group.len() + 2);
+            room > 0
+        });
+        groups
     }
 
     fn not_logged_in(&self) {

@@ -10,7 +10,7 @@ use super::processes::Frontend;
 use super::{Client, Worker};
 use crate::config::Count;
 use crate::exit::Exit;
-use crate::ipc::messages::{Leaving, ToFrontend, ToSupervisor};
+use crate::ipc::messages::{Admission, Leaving, ToFrontend, ToSupervisor};
 use crate::log;
 use crate::system::socket;
 
@@ -102,8 +102,9 @@ impl Worker<'_> {
                     self.introduce(client);
                 }
                 Heard::Admitted(admitted) if client.proxy.is_some() => {
+                    let is_admitted = admitted == Admission::Yes;
                     tell(admitted)?;
-                    return if admitted { Ok(()) } else { Err(Ending::Left(Leaving::Refused)) };
+                    return if is_admitted { Ok(()) } else { Err(Ending::Left(Leaving::Refused)) };
                 }
                 Heard::Finish => {
                     frontend.link.send(&ToFrontend::Finish).map_err(|_| Ending::AtOnce)?;

@@ -230,7 +230,7 @@ fn a_host_has_a_limit_of_its_own() {
     first.log_in("alice");
     let (mut second, _) = greeted_at(at(2));
     assert_eq!(attempt(&mut second, "bob"), 530);
-    server.wait_for_log("no further session is admitted");
+    server.wait_for_log("max-sessions of the virtual host is reached");
     assert_eq!(attempt(&mut greeted_at(at(1)).0, "bob"), 230);
     first.command("QUIT", 221);
     wait_until("the slot is free", || (attempt(&mut greeted_at(at(2)).0, "bob") == 230).then_some(()));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
+use crate::accounts::PASSWORD;
 use crate::client::{Client, connect_from};
 use crate::network;
 use crate::process::Process;
@@ -16,6 +17,14 @@ tests! {
     refuses_more_than_the_highest_number_of_an_address
     counts_ipv6_networks_not_addresses
     refuses_at_once_without_a_worker
+    refuses_more_than_the_highest_number_of_a_network
+    a_named_network_has_numbers_of_its_own
+    a_listener_has_a_number_of_its_own
+    refuses_more_sessions_of_a_user_than_he_may_have
+    refuses_more_sessions_of_a_user_from_one_address
+    refuses_more_sessions_of_a_group_than_it_may_have
+    anonymous_clients_have_a_number_of_their_own
+    a_reload_changes_what_is_decided_next
     a_slot_is_free_again_after_a_client_left
     a_slot_is_free_again_after_the_worker_was_killed
     a_slot_is_free_again_after_the_session_was_killed
@@ -68,6 +77,123 @@ fn counts_ipv6_networks_not_addresses() {
     let _server = Server::start(&world, "listen.max-sessions-per-address = 2");
     let served: Vec<_> = addresses.iter().map(|&address| greeting_of(address.into())).collect();
     assert_eq!(served.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [220, 220, 421, 220]);
+}
+
+/// The code and text that the password of this user is answered with at this address of ours.
+fn login_from(last: u8, user: &str) -> (Client, u16, String) {
+    let (_, mut client) = greeting_of(from(last));
+    client.command(&format!("USER {user}"), 331);
+    client.send(&format!("PASS {PASSWORD}"));
+    let reply = client.read_reply();
+    (client, reply.code, reply.to_string())
+}
+
+fn refuses_more_than_the_highest_number_of_a_network() {
+    let world = World::new();
+    let _server = Server::start(&world, "limits.max-sessions-per-network = 2\nlimits.ipv4-prefix = 30");
+    let _served = [greeting_of(from(4)), greeting_of(from(5))];
+    let mut refused = Client::connect_from(from(6), SERVER);
+    assert!(refused.expect(421).text().contains("network"));
+    refused.expect_end();
+    assert_eq!(greeting_of(from(8)).0, 220);
+}
+
+fn a_named_network_has_numbers_of_its_own() {
+    let world = World::new();
+    let server = Server::start(
+        &world,
+        "listen.max-sessions-per-address = 1\nnetwork.office.addresses = [\"127.0.0.4/30\"]\n\
+         network.office.max-sessions = 3\nnetwork.office.max-sessions-per-address = 2",
+    );
+    let codes = [4, 4, 4, 5, 6, 8, 8].map(|last| greeting_of(from(last)));
+    assert_eq!(codes.each_ref().map(|(code, _)| *code), [220, 220, 421, 220, 421, 220, 421]);
+    assert!(server.log().contains("max-sessions-per-address is reached"), "{}", server.log());
+}
+
+fn a_listener_has_a_number_of_its_own() {
+    let world = World::new();
+    let _server = Server::start(
+        &world,
+        "listen.addresses = [\"[::]:21\", \"[::]:2121\"]\nlistener.\"[::]:2121\".max-sessions = 1",
+    );
+    let other = SocketAddr::new(SERVER.ip(), 2121);
+    let mut first = Client::connect_to(other);
+    first.expect(220);
+    Client::connect_to(other).expect(421);
+    assert_eq!(greeting_of(from(1)).0, 220);
+    first.command("QUIT", 221);
+    wait_until("there is room again", || (Client::connect_to(other).read_reply().code == 220).then_some(()));
+}
+
+fn refuses_more_sessions_of_a_user_than_he_may_have() {
+    let world = World::new();
+    let server = Server::start(&world, "session.max-sessions-per-user = 2\nuser.bob.max-sessions-per-user = 1");
+    let mut served = [login_from(1, "alice"), login_from(2, "alice"), login_from(1, "bob")];
+    assert_eq!(served.each_ref().map(|(_, code, _)| *code), [230; 3]);
+    let (mut refused, code, text) = login_from(3, "alice");
+    assert_eq!(code, 530);
+    assert!(text.contains("Too many sessions of this user."), "{text}");
+    assert_eq!(login_from(3, "bob").1, 530);
+    server.wait_for_log("max-sessions-per-user is reached");
+    // Who guesses learns nothing about how many there are.
+    refused.command("USER alice", 331);
+    let wrong = refused.command("PASS wrong", 530);
+    assert!(!wrong.to_string().contains("sessions"), "{wrong}");
+    served[0].0.command("REIN", 220);
+    wait_until("alice has room again", || (login_from(3, "alice").1 == 230).then_some(()));
+}
+
+fn refuses_more_sessions_of_a_user_from_one_address() {
+    let world = World::new();
+    let _server = Server::start(&world, "session.max-sessions-per-user-and-address = 1");
+    let _served = [login_from(1, "alice"), login_from(1, "bob"), login_from(2, "alice")];
+    assert_eq!(_served.each_ref().map(|(_, code, _)| *code), [230; 3]);
+    let (_, code, text) = login_from(2, "alice");
+    assert_eq!(code, 530);
+    assert!(text.contains("from your address"), "{text}");
+}
+
+fn refuses_more_sessions_of_a_group_than_it_may_have() {
+    let world = World::new();
+    world.group("crew", 3002, &["alice", "bob"]);
+    let server = Server::start(&world, "group.crew.max-sessions-per-group = 1");
+    let (served, code, _) = login_from(1, "alice");
+    assert_eq!(code, 230);
+    assert_eq!(login_from(1, "bob").1, 530);
+    server.wait_for_log("max-sessions-per-group of \"crew\" is reached");
+    kill(server.process("session").pid, Signal::SIGKILL).expect("kill");
+    drop(served);
+    wait_until("the group has room again", || (login_from(1, "bob").1 == 230).then_some(()));
+}
+
+fn anonymous_clients_have_a_number_of_their_own() {
+    let world = World::new();
+    let _server = Server::start(
+        &world,
+        "anonymous.enabled = true\nanonymous.max-sessions = 2\nsession.max-sessions-per-user = 1",
+    );
+    let served = [1, 1, 1].map(|last| login_from(last, "ftp"));
+    assert_eq!(served.map(|(_, code, _)| code), [230, 230, 530]);
+}
+
+fn a_reload_changes_what_is_decided_next() {
+    let world = World::new();
+    let server = Server::start(&world, "session.max-sessions-per-user = 1");
+    let _alice = Client::logged_in("alice");
+    assert_eq!(login_from(1, "alice").1, 530);
+    let lines = server.log_length();
+    server.configure("session.max-sessions-per-user = 2\ngroup.staff.max-sessions-per-group = 1");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log_after(lines, "configuration reloaded");
+    // The group had no number when the first one came, and is counted all the same.
+    let (_, code, _) = login_from(1, "alice");
+    assert_eq!(code, 530);
+    server.wait_for_log_after(lines, "max-sessions-per-group of \"staff\" is reached");
+    let lines = server.log_length();
+    server.configure("session.max-sessions-per-user = 2");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log_after(lines, "configuration reloaded");
+    assert_eq!(login_from(1, "alice").1, 230);
 }
 
 fn refuses_at_once_without_a_worker() {
