@@ -1,8 +1,10 @@
-//! What crosses a process boundary: links and the messages on them. No policy lives here.
+//! What crosses a process boundary: links and the messages on them, and a page of shared memory. No policy lives here.
 
 pub mod bytes;
 pub mod events;
 pub mod link;
 pub mod messages;
+#[allow(dead_code, unused_imports, reason = "the control socket will read it")]
+pub mod page;
 pub mod password;
 mod values;

@@ -88,6 +88,7 @@ impl Session {
                 Ok(0) => return Err(Cut::Shrunk),
                 Ok(sent) => {
                     left -= sent as u64;
+                    self.carried(sent);
                     self.moved(sent as u64);
                     if left == 0 {
                         break;
@@ -190,6 +191,7 @@ impl Session {
             match to.send(bytes) {
                 Ok(sent) => {
                     bytes = &bytes[sent..];
+                    self.carried(sent);
                     if counted {
                         self.moved(sent as u64);
                     }
@@ -226,6 +228,7 @@ impl Session {
                 Err(Errno::ENODATA) => return Err(Cut::Unfinished),
                 Err(errno) => return Err(cut_by(errno)),
             };
+            self.carried(received);
             self.take_in(&mut incoming, &buffer[..received], file)?;
             total += received as u64;
             unwatched += received as u64;
@@ -309,6 +312,7 @@ impl Session {
     pub(super) fn moved(&mut self, bytes: u64) {
         if let Some(moving) = &mut self.moving {
             moving.bytes += bytes;
+            self.page.tell_progress(moving.bytes);
         }
     }
 

@@ -28,6 +28,7 @@ mod locks;
 mod messages;
 pub mod mode;
 pub mod names;
+mod pace;
 mod protection;
 mod quarantine;
 mod reading;
@@ -51,6 +52,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Data, Letter, Network, SessionOptions, Tls};
 use crate::exit::Exit;
 use crate::ipc::messages::{Event, FavourLink, Leaving};
+use crate::ipc::page::SessionPage;
 use crate::protocol::command::Command;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
@@ -103,6 +105,8 @@ pub struct Start {
     pub line_limit: usize,
     /// The link to the worker.
     pub worker: FavourLink,
+    /// What the supervisor sees of the session.
+    pub page: SessionPage,
     /// The client's end of the control connection.
     pub peer: SocketAddr,
     /// What the client connected to: this end of the control connection, or the proxy's.
@@ -167,6 +171,7 @@ pub struct Session {
     files: Files,
     control: Control,
     worker: Rc<Worker>,
+    page: SessionPage,
     names: Names,
     facts: Facts,
     data: DataPort,
@@ -262,8 +267,10 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         buffer: Vec::new(),
         began: Instant::now(),
         ending: None,
+        page: start.page,
         worker,
     };
+    session.page.tell_cwd(session.cwd.as_bytes());
     session.worker.ready();
     let greeting = session.greeting(start.greeting);
     session.control.queue(&greeting);
@@ -322,6 +329,7 @@ impl Session {
     /// Waits for the client to say something, as long as the configuration lets him be idle.
     fn await_line(&mut self) -> Result<(), End> {
         let deadline = Instant::now() + self.idle;
+        self.page.tell_waiting();
         while self.control.waiting(0).is_none() && !self.control.vanished() && !self.worker.is_finishing() {
             let until = self.data.release_ports().map_or(deadline, |moment| moment.min(deadline));
             self.watch(None, Some(until))?;
@@ -340,6 +348,7 @@ impl Session {
             return Reply::new(Code::Unrecognized, "This line is too long.");
         };
         let command = Command::parse(&line);
+        self.page.tell_command(&command.verb);
         let reply = dispatch(verbs::VERBS, self, &command).unwrap_or_else(|reply| reply);
         if self.renaming.is_some() && command.verb != "RNFR" {
             // RNTO follows RNFR at once or not at all (RFC 959 4.1.3).

@@ -41,6 +41,7 @@ impl Session {
                 Err(Errno::EINVAL) => return Ok(false),
                 Err(errno) => return Err(cut_by(errno)),
             };
+            self.carried(received);
             self.moved(received as u64);
             if !empty_into(outlet, file, received)? {
                 return Ok(false);

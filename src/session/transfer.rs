@@ -116,6 +116,7 @@ impl Session {
         announcement: String,
     ) -> Result<Connection, Reply> {
         self.require_protection()?;
+        self.page.tell_beginning(direction, path.as_bytes());
         self.moving = Some(Moving {
             direction,
             path: path.as_bytes().to_vec(),
@@ -149,6 +150,7 @@ impl Session {
             }
         };
         self.moving = None;
+        self.page.tell_end(direction, 0, Ending::CutShort);
         Err(reply)
     }
 
@@ -178,13 +180,15 @@ impl Session {
         let Some(moving) = self.moving.take() else {
             return Err(Reply::new(Code::LocalError, "There was no transfer."));
         };
+        let outcome = moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete);
+        self.page.tell_end(moving.direction, moving.bytes, outcome);
         if self.report_transfers || moving.told.is_some() {
             self.worker.report(Event::Transferred {
                 direction: moving.direction,
                 path: moving.path,
                 bytes: moving.bytes,
                 micros: u64::try_from(moving.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-                outcome: moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete),
+                outcome,
             });
         }
         match moved {
@@ -193,7 +197,7 @@ impl Session {
         }
     }
 
-    fn is_sending(&self) -> bool {
+    pub(super) fn is_sending(&self) -> bool {
         self.moving.as_ref().is_some_and(|moving| match moving.direction {
             Direction::Out | Direction::Listing => true,
             Direction::In | Direction::Digest | Direction::Copy | Direction::Removal => false,

@@ -17,6 +17,7 @@ const SOON: Duration = Duration::from_secs(1);
 impl Session {
     /// Begins work. From here on it has to be ended.
     pub fn begin_work(&mut self, direction: Direction, path: &FtpPath) {
+        self.page.tell_beginning(direction, path.as_bytes());
         self.moving = Some(Moving {
             direction,
             path: path.as_bytes().to_vec(),
@@ -41,6 +42,10 @@ impl Session {
         if let Err(cut) = &done {
             self.note_end(cut);
         }
+        let outcome = done.as_ref().map_or_else(Cut::ending, |_| Ending::Complete);
+        if let Some(work) = &self.moving {
+            self.page.tell_end(work.direction, work.bytes, outcome);
+        }
         // Nobody needs to hear of small work that goes unlogged.
         if let Some(work) = self.moving.take().filter(|work| self.report_transfers || work.told.is_some()) {
             self.worker.report(Event::Transferred {
@@ -48,7 +53,7 @@ impl Session {
                 path: work.path,
                 bytes: work.bytes,
                 micros: u64::try_from(work.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-                outcome: done.as_ref().map_or_else(Cut::ending, |_| Ending::Complete),
+                outcome,
             });
         }
         done.map_err(|cut| match cut {

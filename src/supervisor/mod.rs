@@ -121,7 +121,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         rest_until: None,
         counts: Counts::default(),
         naming: Naming::default(),
-        pool: Pool::new(),
+        pool: Pool::new()?,
         logins: VecDeque::new(),
         phase: Phase::Serving,
         last_id: 0,

@@ -31,11 +31,12 @@ impl Supervisor {
     pub(super) fn log_status(&self) {
         let totals = self.counts.totals();
         log::notice(format_args!(
-            "status: {} sessions of {} addresses, {} logged in, {} users, {} spare workers, {} served, {} refused",
+            "status: {} sessions of {} addresses, {} logged in, {} users, {} transferring, {} spare workers, {} served, {} refused",
             totals.sessions,
             totals.addresses,
             totals.logged_in,
             totals.users,
+            self.pool.transferring(),
             self.pool.spare(),
             self.served,
             self.refused

@@ -17,7 +17,9 @@ use super::caps::Known;
 use super::limits::Key;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{ToWorker, WorkerLink};
+use crate::ipc::page::{Activity, PageView};
 use crate::system::process::{Forked, fork, reap, signal};
+use crate::system::shared_pages::Arena;
 use crate::system::{Doing, Failure};
 use crate::worker::Newborn;
 
@@ -82,6 +84,8 @@ pub struct Slot {
     pid: Pid,
     link: WorkerLink,
     life: OwnedFd,
+    /// What its session tells without a message.
+    page: PageView,
     /// The pidfd of the session, to end it when the worker cannot.
     session: Option<OwnedFd>,
     /// None: spare.
@@ -98,6 +102,8 @@ pub struct Buried {
 
 /// All workers.
 pub struct Pool {
+    /// A page for each slot, with the number of the slot.
+    pages: Arena,
     slots: Vec<(u32, Option<Slot>)>,
     free: Vec<u32>,
     spare: Vec<SlotId>,
@@ -107,15 +113,16 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub fn new() -> Pool {
-        Pool {
+    pub fn new() -> Result<Pool, Failure> {
+        Ok(Pool {
+            pages: Arena::new()?,
             slots: Vec::new(),
             free: Vec::new(),
             spare: Vec::new(),
             batch: 1,
             backoff: FIRST_BACKOFF,
             not_before: None,
-        }
+        })
     }
 
     /// How many workers wait for a client.
@@ -126,6 +133,12 @@ impl Pool {
     /// How many slots are occupied, by spare workers and serving ones.
     pub fn occupied(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    /// How many sessions say that they move data.
+    pub fn transferring(&self) -> usize {
+        let slots = self.slots.iter().filter_map(|(_, slot)| slot.as_ref());
+        slots.filter(|slot| matches!(slot.page().activity(), Activity::Moving(_))).count()
     }
 
     /// All occupied slots.
@@ -164,22 +177,26 @@ impl Pool {
         let (life, held) =
             pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).doing(|| "make the life pipe of a worker".into())?;
         let supervisor = nix::unistd::getpid();
+        let index = self.free.last().copied().unwrap_or(self.slots.len() as u32);
+        let page = PageView::new(self.pages.page(index as usize)?);
+        // Whoever had it before is gone, with everything that could have written to it.
+        page.clear();
+        let claim = self.pages.claim(index as usize);
         let child = match fork()? {
             Forked::Child => {
-                worker(Newborn { link: theirs, life: held, supervisor });
+                worker(Newborn { link: theirs, life: held, page: claim, supervisor });
                 unreachable!("a worker ends its process")
             }
             Forked::Parent(child) => child,
         };
-        let index = self.free.pop().unwrap_or_else(|| {
+        if self.free.pop().is_none() {
             self.slots.push((0, None));
-            (self.slots.len() - 1) as u32
-        });
+        }
         let (generation, slot) = &mut self.slots[index as usize];
         *generation = (*generation + 1) & 0x3fff_ffff;
         let id = SlotId { index, generation: *generation };
         let occupant =
-            Slot { pid: child.pid(), link: ours, life, session: None, serving: None, retired: false };
+            Slot { pid: child.pid(), link: ours, life, page, session: None, serving: None, retired: false };
         epoll
             .add(&occupant.link, EpollEvent::new(EpollFlags::EPOLLIN, id.token(Part::Link)))
             .and_then(|()| {
@@ -245,6 +262,11 @@ impl Pool {
 impl Slot {
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// What its session says that it is doing.
+    pub fn page(&self) -> PageView {
+        self.page
     }
 
     /// The link to the worker.

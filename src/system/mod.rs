@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod background;
 pub mod capabilities;
+pub mod clock;
 pub mod clone;
 pub mod data_socket;
 pub mod directory;
@@ -20,6 +21,7 @@ pub mod quota;
 pub mod random;
 pub mod seccomp;
 pub mod secret;
+pub mod shared_pages;
 pub mod signals;
 pub mod socket;
 pub mod status;

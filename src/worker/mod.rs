@@ -33,6 +33,7 @@ use crate::config::ProcessTitles;
 use crate::exit::Exit;
 use crate::ipc::messages::{SupervisorLink, ToWorker};
 use crate::log;
+use crate::system::shared_pages::Claim;
 use crate::system::{socket, title};
 use crate::tls::tickets::TicketKey;
 
@@ -42,14 +43,16 @@ pub struct Newborn {
     pub link: SupervisorLink,
     /// The write end of the life pipe.
     pub life: OwnedFd,
+    /// The page that the session will share with the supervisor.
+    pub page: Claim,
     /// Who must still be the parent.
     pub supervisor: Pid,
 }
 
 impl Newborn {
     /// What the worker keeps open of it.
-    fn descriptors(&self) -> [i32; 2] {
-        [self.link.as_fd().as_raw_fd(), self.life.as_raw_fd()]
+    fn descriptors(&self) -> [i32; 3] {
+        [self.link.as_fd().as_raw_fd(), self.life.as_raw_fd(), self.page.descriptor()]
     }
 }
 
@@ -78,6 +81,8 @@ struct Worker<'a> {
     supervisor: SupervisorLink,
     /// Open as long as any process of this connection lives.
     life: OwnedFd,
+    /// The page of this client, which his session will map.
+    page: Claim,
     pid: Pid,
     /// What session tickets of this client are encrypted with, where there is TLS.
     tickets: Option<TicketKey>,

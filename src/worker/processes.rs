@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
+use crate::ipc::page::SessionPage;
 use crate::log;
 use crate::session::{self, Security};
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
@@ -116,11 +117,12 @@ fn open_directory(path: &Path) -> Result<OwnedFd, Failure> {
     open(path, flags, Mode::empty()).doing(|| format!("open {}", path.display()))
 }
 
-/// The control connection, as the session gets it.
+/// The control connection, as the session gets it, and the page that the supervisor reads.
 struct Beginning<'a> {
     control: OwnedFd,
     ahead: &'a [u8],
     security: Option<Security>,
+    page: SessionPage,
 }
 
 /// What the session begins with.
@@ -157,6 +159,7 @@ fn start(
         proxies,
         masquerade: client.masquerade,
         ahead: beginning.ahead.to_vec(),
+        page: beginning.page,
         line_limit: config.server.line_limit.get() as usize,
         greeting: login.take_texts(),
     }
@@ -167,8 +170,8 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
     process::die_with_parent(newborn.supervisor)?;
     // Ctrl-C is for the supervisor, which lets transfers finish; a terminal sends it to its whole process group.
     nix::unistd::setsid().doing(|| "leave the terminal".into())?;
-    let [link, life] = newborn.descriptors();
-    let mut kept = vec![link, life, inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()];
+    let mut kept = newborn.descriptors().to_vec();
+    kept.extend([inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()]);
     kept.extend(log::descriptor());
     kept.extend(inheritance.config.inherited_users);
     kept.extend(inheritance.copies.iter().flat_map(Copies::descriptors));
@@ -179,6 +182,7 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
         inheritance,
         supervisor: newborn.link,
         life: newborn.life,
+        page: newborn.page,
         pid: nix::unistd::getpid(),
         tickets: tickets.doing(|| "make a key for tickets".into())?,
     };
@@ -245,12 +249,12 @@ impl Worker<'_> {
             Forked::Child => {
                 let control = relayed.as_ref().map_or(&client.control, |relayed| &relayed.inner);
                 let exit = match self.become_session(&theirs, client, control, login) {
-                    Ok((dropped, place)) => {
+                    Ok((dropped, place, page)) => {
                         let (control, security) = match relayed {
                             Some(Relayed { inner, security }) => (inner, Some(security)),
                             None => (process::take_over(&client.control), None),
                         };
-                        let beginning = Beginning { control, ahead, security };
+                        let beginning = Beginning { control, ahead, security, page };
                         session::run(
                             dropped,
                             start(theirs, self.inheritance, client, login, place, beginning),
@@ -277,14 +281,16 @@ impl Worker<'_> {
         client: &Client,
         control: &OwnedFd,
         login: &mut Login,
-    ) -> Result<(Dropped, Place), Refusal> {
+    ) -> Result<(Dropped, Place, SessionPage), Refusal> {
         self.show("session", format_args!("{} {}", login.name(), client.peer.ip()));
         login.abandon_in_child();
         let parts = self.inheritance;
         let link = link.as_fd().as_raw_fd();
-        let kept = [link, self.life.as_raw_fd(), control.as_raw_fd(), parts.null.as_raw_fd()];
+        let page = self.page.descriptor();
+        let kept = [link, page, self.life.as_raw_fd(), control.as_raw_fd(), parts.null.as_raw_fd()];
         close_all_except(&kept);
         silence_standard_streams(parts.null.as_fd())?;
+        let page = SessionPage::new(self.page.map()?);
         process::replace_environment(login.environment());
         let place = open_place(login)?;
         let root = (login.root().jail && nix::unistd::geteuid().is_root()).then(|| place.root.as_fd());
@@ -306,7 +312,7 @@ impl Worker<'_> {
         }
         landlock::confine_session(place.root.as_fd(), access)?;
         parts.filters.confine_session(access)?;
-        Ok((dropped, place))
+        Ok((dropped, place, page))
     }
 
     /// The supervisor ends the session, should we be unable to: its user can stop it, and then it does not see that its

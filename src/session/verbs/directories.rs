@@ -15,6 +15,7 @@ pub fn pwd(session: &mut Session) -> Outcome {
 pub fn cwd(session: &mut Session, path: &FtpPath) -> Outcome {
     session.files.enter(path)?;
     session.cwd = path.clone();
+    session.page.tell_cwd(path.as_bytes());
     let mut lines = session.message_of_directory();
     lines.push(b"Directory changed.".to_vec());
     Ok(Reply::lines(Code::FileOk, lines))

@@ -33,6 +33,9 @@ pub fn retr(session: &mut Session, path: &FtpPath) -> Outcome {
     }
     let announcement = format!("Sending {path} ({} bytes).", end - from);
     let data = session.begin_transfer(Direction::Out, path, announcement)?;
+    if opened.size > 0 {
+        session.page.tell_size(end - from);
+    }
     let sent = session.send_file(&data, opened.file.as_fd(), from, end);
     session.end_transfer(data, sent)
 }
