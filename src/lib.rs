@@ -1,10 +1,11 @@
 //! `ftpd`, a file transfer daemon for real Unix accounts.
 //!
-//! The source tree is the process tree: `supervisor`, `worker`, `frontend`, `session` and `resolver` are a process each;
+//! The source tree is the process tree: `supervisor`, `worker`, `frontend`, `session`, `resolver` and `events` are a process each;
 //! the other folders are shared and hold no policy. docs/processes.md has the drawing.
 
 pub mod cli;
 pub mod config;
+mod events;
 mod exit;
 mod frontend;
 #[doc(hidden)]

@@ -5,6 +5,8 @@
 //! next line that can. No control character ever reaches the log, so a client cannot forge a line.
 
 mod escape;
+pub mod file;
+pub mod json;
 mod sink;
 
 use std::cell::RefCell;

@@ -42,9 +42,10 @@ impl Source {
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("supervisor", &["protocol", "frontend", "session"]),
     ("worker", &["protocol", "supervisor"]),
-    ("frontend", &["session", "worker", "supervisor"]),
-    ("resolver", &["config", "protocol", "frontend", "session", "worker", "supervisor"]),
-    ("session", &["frontend", "worker", "supervisor"]),
+    ("frontend", &["session", "worker", "supervisor", "events"]),
+    ("events", &["protocol", "frontend", "session", "worker", "supervisor", "cli"]),
+    ("resolver", &["config", "events", "protocol", "frontend", "session", "worker", "supervisor"]),
+    ("session", &["frontend", "worker", "supervisor", "events"]),
     (
         "protocol",
         &["config", "supervisor", "worker", "frontend", "session", "ipc", "system", "log", "cli", "exit"],

@@ -131,6 +131,7 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.data.masquerade_address = None;
     config.data.dscp = None;
     config.listen.dscp = None;
+    config.events.log = None;
     assert_eq!(config, default);
 }
 

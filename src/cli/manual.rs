@@ -4,7 +4,8 @@ use clap::{Arg, CommandFactory};
 
 use super::Ftpd;
 use super::generate::{shown_value, wrap};
-use crate::config::{Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
+use crate::config::{EventName, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
+use crate::events::facts::FACTS;
 use crate::protocol::message::Placeholder;
 use crate::session::ENTRIES;
 
@@ -91,7 +92,17 @@ pub fn configuration() -> String {
         let meaning = placeholder.meaning();
         placeholders.push_str(&prose(&format!("{}{}{rule}.", meaning[..1].to_uppercase(), &meaning[1..])));
     }
+    let mut events = String::new();
+    for event in EventName::ALL {
+        events.push_str(&format!(".It Ql {event}\n{}", prose(event.meaning())));
+    }
+    let mut facts = String::new();
+    for fact in FACTS {
+        facts.push_str(&format!(".It Ql {}\n{}", fact.name, prose(fact.meaning)));
+    }
     include_str!("../../man/ftpd.toml.5.in")
+        .replace("@EVENTS@\n", &events)
+        .replace("@FACTS@\n", &facts)
         .replace("@SECTIONS@\n", &sections)
         .replace("@HOST@\n", &named("host"))
         .replace("@LISTENER@\n", &named("listener"))

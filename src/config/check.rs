@@ -90,6 +90,9 @@ impl Config {
         {
             findings.directory("log", "to", directory);
         }
+        if let Some(directory) = self.events.log.as_ref().and_then(|path| path.parent()) {
+            findings.directory("events", "log", directory);
+        }
         findings.found
     }
 

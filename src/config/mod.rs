@@ -8,6 +8,7 @@ mod check;
 mod data;
 mod declare;
 mod error;
+mod events;
 mod frequency;
 mod hosts;
 mod networks;
@@ -29,11 +30,12 @@ pub use check::Finding;
 pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
+pub use events::EventName;
 pub use frequency::Frequency;
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use options::{
-    Anonymous, Data, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions, NAMED_SECTIONS,
-    NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
+    Anonymous, Data, Events, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions,
+    NAMED_SECTIONS, NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
 };
 pub use permissions::{Letter, Permissions};
 pub use size::Size;
@@ -73,6 +75,8 @@ pub struct Config {
     pub tls: Tls,
     /// `[log]`
     pub log: LogOptions,
+    /// `[events]`
+    pub events: Events,
     /// `[user.NAME]`: what of `[session]` is different for a user.
     pub user: BTreeMap<String, SessionOverrides>,
     /// `[group.NAME]`: what of `[session]` is different for the members of a group.

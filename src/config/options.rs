@@ -243,6 +243,13 @@ options! {
         commands: bool = false;
     }
 
+    /// What happens, for programs to read: who came and went, which files were moved, what was changed.
+    [events] Events {
+        /// A file to which every event is written, an object of JSON in a line each; the manual lists the events and their
+        /// members. It may be renamed or removed at any time; the next event goes to a new one.
+        log: Option<AbsolutePath>, such as "/var/log/ftpd-events.json";
+    }
+
     named
 
     /// A virtual host. The name between the brackets, in quotes, is that of the DNS.

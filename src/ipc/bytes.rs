@@ -142,6 +142,19 @@ impl Field for Vec<u16> {
     }
 }
 
+/// User databases know people with hundreds of groups.
+impl Field for Vec<u32> {
+    fn put(&self, packet: &mut Vec<u8>) {
+        let count = u16::try_from(self.len()).unwrap_or(u16::MAX);
+        count.put(packet);
+        self.iter().take(usize::from(count)).for_each(|number| number.put(packet));
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        (0..u16::take(packet)?).map(|_| u32::take(packet)).collect()
+    }
+}
+
 impl Field for SocketAddr {
     fn put(&self, packet: &mut Vec<u8>) {
         match self {

@@ -163,7 +163,7 @@ values! {
     /// Session → worker.
     enum FromSession {
         /// Privileges are dropped, the home directory is there, the client has been greeted.
-        Ready,
+        Ready { place: u8 },
         /// There will be no session. `why` is for the log, `text` for the client (empty: he is told nothing more).
         NotReady { why: String, text: String },
         /// A signature for the handshake of a data connection, in this scheme, please.

@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod events;
 pub mod link;
 pub mod messages;
+pub mod occurrences;
 #[allow(dead_code, unused_imports, reason = "the control socket will read it")]
 pub mod page;
 pub mod password;

@@ -43,7 +43,7 @@ impl Display for Escaped<'_> {
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and those that reorder what is shown.
-fn is_harmful(character: char) -> bool {
+pub(super) fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

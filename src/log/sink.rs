@@ -1,16 +1,14 @@
 //! Where lines of the log go, without ever waiting for it.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 
 use syslog::{Facility, Formatter3164, LogFormat, Severity};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::file::Lines;
 use crate::config::{LogLevel as Level, LogTarget};
 
 const SYSLOG_SOCKET: &str = "/dev/log";
@@ -28,10 +26,7 @@ enum Form {
         journal: bool,
         color: bool,
     },
-    File {
-        path: PathBuf,
-        file: File,
-    },
+    File(Lines),
 }
 
 impl Sink {
@@ -46,10 +41,7 @@ impl Sink {
         let form = match target {
             LogTarget::Syslog => Form::Syslog(connect().ok()),
             LogTarget::Stderr => return Ok(Sink::standard_error()),
-            LogTarget::File(path) => {
-                let path = PathBuf::from(&**path);
-                Form::File { file: append_to(&path)?, path }
-            }
+            LogTarget::File(path) => Form::File(Lines::open(path)?),
         };
         Ok(Sink { form, dropped: 0 })
     }
@@ -59,7 +51,7 @@ impl Sink {
         match &self.form {
             Form::Syslog(socket) => socket.as_ref().map(AsRawFd::as_raw_fd),
             Form::StandardError { .. } => None,
-            Form::File { file, .. } => Some(file.as_raw_fd()),
+            Form::File(lines) => Some(lines.descriptor()),
         }
     }
 
@@ -105,16 +97,9 @@ impl Form {
                 let stamp = format!("{on}[{} {}]{off}", letter_of(level), now());
                 io::stderr().write_all(format!("{stamp} {line}\n").as_bytes())
             }
-            Form::File { path, file } => {
-                let moved = match (std::fs::metadata(&*path), file.metadata()) {
-                    (Ok(named), Ok(open)) => (named.dev(), named.ino()) != (open.dev(), open.ino()),
-                    _ => true,
-                };
-                if moved {
-                    *file = append_to(path)?;
-                }
+            Form::File(lines) => {
                 let stamp = format!("[{} {}] ftpd[{}]:", letter_of(level), now(), std::process::id());
-                file.write_all(format!("{stamp} {line}\n").as_bytes())
+                lines.write(format!("{stamp} {line}\n").as_bytes())
             }
         }
     }
@@ -125,11 +110,6 @@ fn connect() -> io::Result<UnixDatagram> {
     socket.set_nonblocking(true)?;
     socket.connect(SYSLOG_SOCKET)?;
     Ok(socket)
-}
-
-/// Only the owner and the group may read what people do.
-fn append_to(path: &PathBuf) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
 fn syslog_datagram(level: Level, line: &str) -> io::Result<Vec<u8>> {

@@ -89,6 +89,8 @@ pub struct Start {
     pub report_transfers: bool,
     /// The directory that is `/` for the client.
     pub root: OwnedFd,
+    /// Which of the places that the login may have this is, for the worker.
+    pub place: u8,
     /// /proc/self/fd, if there is a /proc: to give a name to a file that has none.
     pub descriptors: Option<OwnedFd>,
     /// Where the session starts, as the client sees it.
@@ -271,7 +273,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         worker,
     };
     session.page.tell_cwd(session.cwd.as_bytes());
-    session.worker.ready();
+    session.worker.ready(start.place);
     let greeting = session.greeting(start.greeting);
     session.control.queue(&greeting);
     match session.serve() {

@@ -45,8 +45,8 @@ impl Worker {
     }
 
     /// The client has been greeted.
-    pub fn ready(&self) {
-        self.tell(&FromSession::Ready);
+    pub fn ready(&self, place: u8) {
+        self.tell(&FromSession::Ready { place });
     }
 
     /// The session cannot begin.

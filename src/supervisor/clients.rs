@@ -11,9 +11,10 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::caps::{self, Known, Login};
 use super::limits::{Counts, Refusal};
 use super::pool::{Serving, SlotId};
-use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor};
+use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor, recording};
 use crate::config::Config;
 use crate::ipc::messages::{Admission, ToWorker};
+use crate::ipc::occurrences::What;
 use crate::log;
 use crate::system::{Doing, Failure, socket};
 
@@ -80,13 +81,14 @@ impl Supervisor {
         };
         match admitted {
             Ok(counted) => {
-                let serving = Box::new(Serving { peer, local, proxy: None, known, counted });
+                let serving = Box::new(Serving { id: 0, peer, local, proxy: None, known, counted });
                 self.hand_over(serving, client, Vec::new());
             }
             Err(refusal) => {
                 turn_away(client.as_fd(), &refusal);
                 self.refused += 1;
                 self.log_refusal(peer, &refusal);
+                self.tell_of_refusal(peer, Some(local), &refusal);
             }
         }
     }
@@ -106,12 +108,17 @@ impl Supervisor {
             serving.counted.extend_from_slice(counted);
             (serving.peer, serving.local) = (peer, local);
         }
+        let connected = recording::whom(serving.id, serving);
         let named = named.map(drop);
         // A worker that cannot be told is dead or dying.
         let _ = slot.link().send(&ToWorker::Admitted(answer(&named)));
-        if let Err(refusal) = named {
-            self.refused += 1;
-            self.log_refusal(peer, &refusal);
+        match named {
+            Ok(()) => self.tell(&connected, What::Connected),
+            Err(refusal) => {
+                self.refused += 1;
+                self.log_refusal(peer, &refusal);
+                self.tell_of_refusal(peer, Some(local), &refusal);
+            }
         }
     }
 
@@ -165,6 +172,11 @@ impl Supervisor {
     /// Gives a client who is counted to a worker.
     fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>) {
         self.last_id += 1;
+        let is_new = serving.id == 0;
+        serving.id = self.last_id;
+        if is_new && serving.known.address.is_some() {
+            self.tell(&recording::whom(serving.id, &serving), What::Connected);
+        }
         let Serving { peer, local, proxy, known: Known { listener, .. }, .. } = *serving;
         let (id, masquerade) = (self.last_id, self.naming.address);
         let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead };

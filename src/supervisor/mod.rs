@@ -13,6 +13,7 @@ mod listen;
 mod naming;
 mod orders;
 mod pool;
+mod recording;
 mod turns;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use sd_notify::NotifyState;
 
 use crate::config::{Config, ConfigSource};
+use crate::events::Plan;
 use crate::log;
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
@@ -34,11 +36,13 @@ use limits::Counts;
 use listen::Listener;
 use naming::Naming;
 use pool::{Pool, SlotId};
+use recording::Recorder;
 
 /// Tokens of the epoll set; those of slots have a bit of their own (pool.rs).
 const SIGNALS_TOKEN: u64 = 0;
 const RESOLVER_TOKEN: u64 = 1;
-const FIRST_LISTENER_TOKEN: u64 = 2;
+const EVENTS_TOKEN: u64 = 2;
+const FIRST_LISTENER_TOKEN: u64 = 3;
 
 /// How far stopping has come.
 enum Phase {
@@ -66,6 +70,8 @@ struct Supervisor {
     rest_until: Option<Instant>,
     counts: Counts,
     naming: Naming,
+    /// Those who are told of events: the one of this configuration, and earlier ones that have not finished.
+    recorders: Vec<Recorder>,
     pool: Pool,
     /// Who was accepted and may not be logged in yet, in the order of their deadlines.
     logins: VecDeque<(Instant, SlotId)>,
@@ -82,7 +88,11 @@ struct Supervisor {
 /// Serves until told to stop. Errors at the start are told on standard error, and the exit status is 1.
 pub fn run(config: Config, source: ConfigSource) -> ExitCode {
     match start(config, source) {
-        Ok(mut supervisor) => supervisor.serve(),
+        Ok(mut supervisor) => {
+            let exit = supervisor.serve();
+            supervisor.finish_recording();
+            exit
+        }
         Err(failure) => {
             log::error(&failure);
             ExitCode::FAILURE
@@ -108,7 +118,8 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     epoll
         .add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS_TOKEN))
         .doing(|| "watch signals".into())?;
-    let inheritance = Rc::new(Inheritance::prepare(config, descriptors)?);
+    let (teller, recorder) = recording::prepare(Plan::of(&config))?.unzip();
+    let inheritance = Rc::new(Inheritance::prepare(config, descriptors, teller)?);
     let mut supervisor = Supervisor {
         source,
         descriptors,
@@ -121,6 +132,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         rest_until: None,
         counts: Counts::default(),
         naming: Naming::default(),
+        recorders: Vec::new(),
         pool: Pool::new()?,
         logins: VecDeque::new(),
         phase: Phase::Serving,
@@ -132,6 +144,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         reserve: clients::reserve(),
     };
     supervisor.begin_naming();
+    supervisor.begin_recording(recorder);
     supervisor.set_accepting(true)?;
     supervisor.hand_in_listeners(left);
     for listener in &supervisor.listeners {

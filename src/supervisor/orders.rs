@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use super::{Phase, Supervisor, listen, notify, open_log};
+use super::{Phase, Supervisor, listen, notify, open_log, recording};
+use crate::events::Plan;
 use crate::ipc::messages::ToWorker;
 use crate::log;
 use crate::worker::Inheritance;
@@ -60,8 +61,10 @@ impl Supervisor {
     pub(super) fn adopt_new_configuration(&mut self) -> Result<(), String> {
         let config = self.source.load().map_err(|error| error.to_string())?;
         let addresses = config.listen.all_addresses();
+        let told = recording::prepare(Plan::of(&config)).map_err(|failure| failure.to_string())?;
+        let (teller, recorder) = told.unzip();
         let inheritance =
-            Inheritance::prepare(config, self.descriptors).map_err(|failure| failure.to_string())?;
+            Inheritance::prepare(config, self.descriptors, teller).map_err(|failure| failure.to_string())?;
         open_log(&inheritance.config).map_err(|failure| failure.to_string())?;
         if !self.activated {
             let _ = self.set_accepting(false);
@@ -76,6 +79,7 @@ impl Supervisor {
         self.count_anew();
         self.pool.retire_spare(&self.epoll);
         self.begin_naming();
+        self.begin_recording(recorder);
         Ok(())
     }
 

@@ -69,6 +69,8 @@ impl SlotId {
 
 /// A worker's connection.
 pub struct Serving {
+    /// The number of the connection, given when a worker gets it; 0 before.
+    pub id: u64,
     pub peer: SocketAddr,
     pub local: SocketAddr,
     /// The proxy that speaks for the client, and has named him.

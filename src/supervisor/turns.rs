@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use super::caps::Login;
 use super::orders::LAST_WARNING;
 use super::pool::{Part, SlotId};
-use super::{FIRST_LISTENER_TOKEN, Phase, RESOLVER_TOKEN, SIGNALS_TOKEN, Supervisor, notify};
+use super::{EVENTS_TOKEN, FIRST_LISTENER_TOKEN, Phase, RESOLVER_TOKEN, SIGNALS_TOKEN, Supervisor, notify};
 use crate::exit::Exit;
 use crate::ipc::messages::ToSupervisor;
 use crate::log;
@@ -53,6 +53,7 @@ impl Supervisor {
                     Some((id, Part::Life)) => self.bury(id),
                     None if event.data() == SIGNALS_TOKEN => self.obey_signals(),
                     None if event.data() == RESOLVER_TOKEN => self.hear_resolver(),
+                    None if event.data() == EVENTS_TOKEN => self.bury_recorders(),
                     None => self.accept_from((event.data() - FIRST_LISTENER_TOKEN) as usize),
                 }
             }
@@ -138,6 +139,7 @@ impl Supervisor {
             Some(serving) => format!("worker {} of {}", buried.pid, serving.peer),
             None => format!("spare worker {}", buried.pid),
         };
+        self.tell_of_the_end(&buried);
         match buried.status {
             WaitStatus::Exited(_, status) if status == Exit::Served as i32 => {}
             WaitStatus::Exited(_, status) if status == Exit::PeerGone as i32 => {
@@ -169,6 +171,9 @@ impl Supervisor {
         if self.naming.again.is_some_and(|moment| now >= moment) {
             self.fork_resolver();
         }
+        if self.next_recorder().is_some_and(|moment| now >= moment) {
+            self.fork_recorders();
+        }
         while let Some((_, slot)) = self.logins.pop_front_if(|(deadline, _)| now >= *deadline) {
             let Some(slot) = self.pool.get_mut(slot) else { continue };
             if let Some(serving) = slot.serving.as_ref().filter(|serving| serving.known.login.is_none()) {
@@ -195,7 +200,8 @@ impl Supervisor {
         while self.logins.pop_front_if(&mut is_over).is_some() {}
         let login = self.logins.front().map(|(deadline, _)| *deadline);
         let spare = if matches!(self.phase, Phase::Serving) { self.pool.not_before() } else { None };
-        [stopping, login, spare, self.rest_until, self.naming.again].into_iter().flatten().min()
+        let recorder = self.next_recorder();
+        [stopping, login, spare, self.rest_until, self.naming.again, recorder].into_iter().flatten().min()
     }
 }
 

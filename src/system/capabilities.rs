@@ -44,6 +44,14 @@ pub fn trim_supervisor() -> Result<(), Failure> {
     write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
 }
 
+/// Keeps what it takes to start programs as other accounts and to end them again. For the events process.
+pub fn keep_for_programs() -> Result<(), Failure> {
+    let needed = [Capability::CAP_KILL, Capability::CAP_SETGID, Capability::CAP_SETUID];
+    let kept = needed.iter().fold(0, |mask, capability| mask | capability.bitmask());
+    let now = read()?;
+    write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
+}
+
 /// Empties the effective, permitted and inheritable sets; the ambient set, always within them, becomes empty too.
 /// The bounding set stays: it only matters to execve(2), which no_new_privs and seccomp make pointless.
 pub(super) fn empty() -> Result<(), Failure> {

@@ -37,6 +37,24 @@ pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptor: Option<BorrowedFd
     }
 }
 
+/// Sends one packet without waiting: `WouldBlock` where the peer's queue is full.
+pub fn send_now(socket: BorrowedFd<'_>, packet: &[u8]) -> io::Result<()> {
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    nix::sys::socket::send(socket.as_raw_fd(), packet, flags)?;
+    Ok(())
+}
+
+/// Takes one packet that is there already into `buffer`; its length, or 0 when every sender is gone. `WouldBlock`: there
+/// is none. What does not fit is cut.
+pub fn receive_now(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(nix::sys::socket::recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?)
+}
+
+/// Lets the peer's queue hold more, as far as the system allows it (net.core.wmem_max).
+pub fn enlarge_queue(socket: BorrowedFd<'_>, bytes: usize) {
+    let _ = nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::SndBuf, &bytes);
+}
+
 /// The largest packet, in bytes.
 pub const MAX_PACKET: usize = 12 * 1024;
 

@@ -130,6 +130,11 @@ impl Child {
         let _ = signal(self.as_fd(), Signal::SIGKILL);
     }
 
+    /// Whether it has ended and can be reaped without waiting.
+    pub fn has_ended(&self) -> bool {
+        poll::readable_within(self.as_fd(), Duration::ZERO)
+    }
+
     /// Waits until the child has ended, at most this long, then ends it; reaps it and says how it died.
     pub fn reap_within(self, limit: Duration) -> WaitStatus {
         if !poll::readable_within(self.as_fd(), limit) {
@@ -206,6 +211,12 @@ pub fn silence_standard_streams(null: BorrowedFd<'_>) -> Result<(), Failure> {
     dup2_stdin(null).doing(|| "silence standard input".into())?;
     dup2_stdout(null).doing(|| "silence standard output".into())?;
     dup2_stderr(null).doing(|| "silence standard error".into())
+}
+
+/// Makes standard input an empty one, and leaves the others.
+pub fn silence_standard_input() -> Result<(), Failure> {
+    let null = std::fs::File::open("/dev/null").doing(|| "open /dev/null".into())?;
+    dup2_stdin(null.as_fd()).doing(|| "silence standard input".into())
 }
 
 /// How many descriptors this process may have open: the supervisor needs several for each session, its children few.

@@ -6,9 +6,9 @@ use crate::log::{self, quoted};
 /// How many bytes went each way, over all transfers of a session.
 #[derive(Debug, Default)]
 pub struct Totals {
-    files: u64,
-    sent: u64,
-    received: u64,
+    pub files: u64,
+    pub sent: u64,
+    pub received: u64,
 }
 
 /// Writes the line of an event, if it has one.

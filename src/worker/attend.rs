@@ -14,6 +14,7 @@ use super::watch::Watch;
 use super::{Client, Worker, favours};
 use crate::config::{Count, SessionReuse};
 use crate::ipc::messages::{FromSession, Leaving, ToSession, ToWorker};
+use crate::ipc::occurrences::What;
 use crate::log;
 use crate::system::poll::{PollFlags, wait};
 use crate::system::socket;
@@ -129,6 +130,7 @@ impl<'a> Attendance<'a> {
             }
             FromSession::Event(event) => {
                 accounting::record(&event, &mut self.totals, config.log.commands);
+                self.worker.tell(What::Done(event));
                 Ok(())
             }
             FromSession::Left { why } => {
@@ -139,7 +141,7 @@ impl<'a> Attendance<'a> {
                 self.left = Some(Ending::Reinitialized { ahead });
                 Ok(())
             }
-            FromSession::Ready | FromSession::NotReady { .. } => return Err(()),
+            FromSession::Ready { .. } | FromSession::NotReady { .. } => return Err(()),
         };
         Ok(true)
     }

@@ -11,6 +11,7 @@ use super::serve::{Ending, LOGIN_OVERTIME};
 use super::{Client, Worker};
 use crate::config::Count;
 use crate::ipc::messages::{Admission, FromSession, Leaving, Password, Security, ToFrontend, ToSupervisor};
+use crate::ipc::occurrences::What;
 use crate::log::{self, quoted};
 use crate::system::poll::{PollFlags, wait};
 use crate::system::{Failure, accounts, memory};
@@ -120,27 +121,28 @@ impl Worker<'_> {
     ) -> Progress {
         let config = &self.inheritance.config;
         let Ok(host) = config.host_chosen(host, client.local) else {
-            return fail(user, "the frontend named a virtual host that is none here", Vec::new());
+            return self.fail(user, "the frontend named a virtual host that is none here", Vec::new());
         };
+        self.note_attempt(host, user, security);
         let attempt = Attempt { peer: client.peer.ip(), host, name: user, password: &password };
         let decision = login::decide(config, &attempt, dialogue);
         drop(password);
         let mut login = match decision {
             Ok(login) => login,
-            Err(refused) => return fail(user, &refused.log, refused.texts),
+            Err(refused) => return self.fail(user, &refused.log, refused.texts),
         };
         if security == Security::Plain && login.options().require_tls.of_login(!self.is_anonymous(&login)) {
             let text = "This login needs TLS; say AUTH TLS first.".to_string();
-            return fail(user, "it came without TLS", vec![text]);
+            return self.fail(user, "it came without TLS", vec![text]);
         }
         match self.is_admitted(dialogue, &login) {
             Ok(Admission::Yes) => {}
-            Ok(Admission::No { why, text }) => return fail(user, &why, vec![text]),
+            Ok(Admission::No { why, text }) => return self.fail(user, &why, vec![text]),
             Err(ending) => return Progress::Over(ending),
         }
         if let Err(refused) = login.open_session() {
             self.not_logged_in();
-            return fail(user, &refused.log, refused.texts);
+            return self.fail(user, &refused.log, refused.texts);
         }
         // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
         memory::give_back_freed();
@@ -148,7 +150,7 @@ impl Worker<'_> {
             Ok(session) => Progress::LoggedIn(Box::new(login), session),
             Err((why, texts)) => {
                 self.not_logged_in();
-                fail(user, &why, texts)
+                self.fail(user, &why, texts)
             }
         }
     }
@@ -200,6 +202,12 @@ impl Worker<'_> {
         groups
     }
 
+    fn fail(&self, user: &str, why: &str, texts: Vec<String>) -> Progress {
+        log::notice(format_args!("USER {} failed login: {why}", quoted(user.as_bytes())));
+        self.tell_failure(why);
+        Progress::Failed(texts)
+    }
+
     fn not_logged_in(&self) {
         // Should the supervisor be gone, that shows soon.
         let _ = self.supervisor.send(&ToSupervisor::NotLoggedIn);
@@ -223,8 +231,8 @@ impl Worker<'_> {
             session.bury();
             return Err(("the session did not begin in time".into(), Vec::new()));
         }
-        match session.link.receive() {
-            Ok(Some((FromSession::Ready, None))) => {}
+        let place = match session.link.receive() {
+            Ok(Some((FromSession::Ready { place }, None))) => login.root().places.get(usize::from(place)),
             Ok(Some((FromSession::NotReady { why, text }, None))) => {
                 session.bury();
                 return Err((why, Some(text).filter(|text| !text.is_empty()).into_iter().collect()));
@@ -233,7 +241,13 @@ impl Worker<'_> {
                 let status = session.bury();
                 return Err((format!("the session did not begin: {status:?}"), Vec::new()));
             }
-        }
+        };
+        let Some(place) = place else {
+            session.kill();
+            session.bury();
+            return Err(("the session is where it may not be".into(), Vec::new()));
+        };
+        self.note_login(login, &place.root);
         // A frontend that is gone already took nothing along: the client's bytes are in his socket.
         let _ = match outer {
             Some(outer) => dialogue.frontend.send_with(&ToFrontend::GrantedBehindTls, outer.as_fd()),
@@ -250,11 +264,7 @@ impl Worker<'_> {
         let host =
             login.host().map(|host| format!(" at {}", log::escaped(host.as_bytes()))).unwrap_or_default();
         log::notice(format_args!("USER {name} logged in{host} (uid {}).", login.account().uid));
+        self.tell(What::LoggedIn);
         Ok(session)
     }
-}
-
-fn fail(user: &str, why: &str, texts: Vec<String>) -> Progress {
-    log::notice(format_args!("USER {} failed login: {why}", quoted(user.as_bytes())));
-    Progress::Failed(texts)
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::keys::Copies;
 use crate::config::Config;
+use crate::events::Teller;
 use crate::log;
 use crate::system::empty_root::EmptyRoot;
 use crate::system::privileges::Account;
@@ -16,6 +17,8 @@ use crate::system::{Doing, Failure, accounts, time_zone};
 pub struct Inheritance {
     /// The configuration new workers serve by.
     pub config: Rc<Config>,
+    /// What events are told through, where somebody wants to know of any.
+    pub teller: Option<Teller>,
     pub(super) filters: Filters,
     pub(super) empty_root: EmptyRoot,
     pub(super) null: OwnedFd,
@@ -35,7 +38,11 @@ impl Inheritance {
     }
 
     /// Compiles filters, finds the frontend's account, makes its empty root, reads the time zone for listings.
-    pub fn prepare(config: Config, descriptors: DescriptorLimit) -> Result<Inheritance, Failure> {
+    pub fn prepare(
+        config: Config,
+        descriptors: DescriptorLimit,
+        teller: Option<Teller>,
+    ) -> Result<Inheritance, Failure> {
         time_zone::load();
         let frontend_account = frontend_account(&config)?;
         let copies = match config.tls.certificates.is_empty() {
@@ -43,6 +50,7 @@ impl Inheritance {
             false => Some(Copies::make(&config.tls)?),
         };
         Ok(Inheritance {
+            teller,
             filters: Filters::compile(),
             empty_root: EmptyRoot::make()?,
             null: std::fs::File::options()

@@ -19,6 +19,7 @@ mod policy;
 mod processes;
 mod relay;
 mod serve;
+mod telling;
 pub(crate) mod virtual_users;
 mod watch;
 
@@ -86,6 +87,8 @@ struct Worker<'a> {
     pid: Pid,
     /// What session tickets of this client are encrypted with, where there is TLS.
     tickets: Option<TicketKey>,
+    /// Of whom it tells what.
+    telling: telling::Telling,
 }
 
 /// The life of a worker, from the fork to the end of its process.
@@ -119,7 +122,7 @@ impl Worker<'_> {
         log::set_prefix(format!("#{} {}", client.id, client.peer));
     }
 
-    fn wait_for_client(self, frontend: processes::Frontend) -> Exit {
+    fn wait_for_client(mut self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
             Ok(Some((
                 ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead },
@@ -133,6 +136,7 @@ impl Worker<'_> {
                     },
                 };
                 let client = Client { id, peer, local, listener, proxy, here, masquerade, control };
+                self.telling.introduce(&client);
                 self.introduce(&client);
                 self.serve(client, ahead, frontend)
             }

@@ -12,8 +12,9 @@ use nix::sys::stat::Mode;
 use super::keys::Copies;
 use super::login::Login;
 use super::relay::Relayed;
+use super::telling::Telling;
 use super::{Client, Inheritance, Newborn, Worker};
-use crate::config::LogLevel;
+use crate::config::{EventName, LogLevel};
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
@@ -83,6 +84,7 @@ impl From<Failure> for Refusal {
 
 /// Where a session lives: its root directory, open, and where in it the session starts.
 struct Place {
+    number: u8,
     root: OwnedFd,
     start: Vec<u8>,
     /// /proc/self/fd, from before the jail.
@@ -94,7 +96,7 @@ struct Place {
 fn open_place(login: &Login) -> Result<Place, Refusal> {
     privileges::look_through(login.account())?;
     let mut reasons = Vec::new();
-    for place in &login.root().places {
+    for (number, place) in (0..).zip(&login.root().places) {
         let start = place.start.strip_prefix("/").unwrap_or(&place.start);
         let opened = open_directory(&place.root)
             .and_then(|root| open_directory(&place.root.join(start)).map(|_| root));
@@ -104,7 +106,7 @@ fn open_place(login: &Login) -> Result<Place, Refusal> {
                 // Not into a jail: what is open there would be a way out of it.
                 let descriptors =
                     (!login.root().jail).then(|| open_directory(Path::new("/proc/self/fd")).ok()).flatten();
-                return Ok(Place { root, start, descriptors });
+                return Ok(Place { number, root, start, descriptors });
             }
             Err(failure) => reasons.push(failure.to_string()),
         }
@@ -145,8 +147,9 @@ fn start(
         options: login.options().clone(),
         data,
         report_commands: config.log.commands,
-        report_transfers: config.log.level >= LogLevel::Info,
+        report_transfers: config.log.level >= LogLevel::Info || wants_transfers(parts),
         root: place.root,
+        place: place.number,
         home: place.start,
         descriptors: place.descriptors,
         control: beginning.control,
@@ -165,6 +168,17 @@ fn start(
     }
 }
 
+/// Whether somebody wants to hear of every transfer of a file.
+fn wants_transfers(parts: &Inheritance) -> bool {
+    let of_transfers = [
+        EventName::FileSent,
+        EventName::FileReceived,
+        EventName::IncompleteFileSent,
+        EventName::IncompleteFileReceived,
+    ];
+    parts.teller.as_ref().is_some_and(|teller| of_transfers.iter().any(|event| teller.wants(*event)))
+}
+
 /// Makes a worker of a new process, and its frontend, before either has seen a secret or a client.
 pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>, Frontend), Failure> {
     process::die_with_parent(newborn.supervisor)?;
@@ -173,6 +187,7 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
     let mut kept = newborn.descriptors().to_vec();
     kept.extend([inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()]);
     kept.extend(log::descriptor());
+    kept.extend(inheritance.teller.as_ref().map(|teller| teller.as_fd().as_raw_fd()));
     kept.extend(inheritance.config.inherited_users);
     kept.extend(inheritance.copies.iter().flat_map(Copies::descriptors));
     close_all_except(&kept);
@@ -185,6 +200,7 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
         page: newborn.page,
         pid: nix::unistd::getpid(),
         tickets: tickets.doing(|| "make a key for tickets".into())?,
+        telling: Telling::default(),
     };
     let frontend = worker.fork_frontend()?;
     Ok((worker, frontend))

@@ -43,6 +43,7 @@ impl Worker<'_> {
         if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
             return Exit::PeerGone;
         }
+        let connected = !proxied;
         let known = if proxied { self.await_name(&mut client, &frontend) } else { Ok(()) };
         log::info("FTP session opened (connect).");
         let (ending, totals) = match known.and_then(|()| self.log_in(&client, &frontend)) {
@@ -66,6 +67,9 @@ impl Worker<'_> {
                 (ending, Totals::default())
             }
         };
+        if connected || client.proxy.is_some() && !matches!(ending, Ending::Left(Leaving::Refused)) {
+            self.tell_of_the_end(&ending, &totals);
+        }
         match ending {
             Ending::Left(why) => {
                 log::info(format_args!("FTP session closed ({}). {totals}", accounting::reason(why)));
@@ -100,6 +104,7 @@ impl Worker<'_> {
                     client.proxy = Some(client.peer);
                     (client.peer, client.local) = (peer, local);
                     self.introduce(client);
+                    self.rename_client(client);
                 }
                 Heard::Admitted(admitted) if client.proxy.is_some() => {
                     let is_admitted = admitted == Admission::Yes;

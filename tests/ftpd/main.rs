@@ -53,6 +53,7 @@ modules! {
     reload
     shutdown
     logging
+    events
     systemd
     background
     repository

@@ -1,0 +1,96 @@
+//! What the worker tells the events process of its client.
+
+use std::cell::RefCell;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Instant;
+
+use super::accounting::Totals;
+use super::login::Login;
+use super::serve::Ending;
+use super::{Client, Worker, accounting};
+use crate::ipc::messages::{Leaving, Security};
+use crate::ipc::occurrences::{Identity, What, Whom};
+
+/// Whom this worker serves, as far as it knows.
+pub struct Telling {
+    whom: RefCell<Whom>,
+    since: Instant,
+}
+
+impl Default for Telling {
+    fn default() -> Telling {
+        Telling { whom: RefCell::default(), since: Instant::now() }
+    }
+}
+
+impl Telling {
+    /// Of this client, from here on.
+    pub fn introduce(&mut self, client: &Client) {
+        self.since = Instant::now();
+        *self.whom.get_mut() = Whom {
+            session: client.id,
+            peer: Some(client.peer),
+            local: Some(client.local),
+            ..Whom::default()
+        };
+    }
+}
+
+impl Worker<'_> {
+    /// Tells of something that has happened to the client; costs nothing where nobody wants to know.
+    pub(super) fn tell(&self, what: What) {
+        if let Some(teller) = &self.inheritance.teller {
+            teller.tell_patiently(&self.telling.whom.borrow(), what);
+        }
+    }
+
+    /// A proxy has named the client.
+    pub(super) fn rename_client(&self, client: &Client) {
+        let mut whom = self.telling.whom.borrow_mut();
+        (whom.peer, whom.local) = (Some(client.peer), Some(client.local));
+    }
+
+    /// Somebody tries to log in.
+    pub(super) fn note_attempt(&self, host: Option<&str>, user: &str, security: Security) {
+        let mut whom = self.telling.whom.borrow_mut();
+        whom.host = host.unwrap_or_default().to_owned();
+        whom.user = user.to_owned();
+        whom.tls = security != Security::Plain;
+    }
+
+    /// He is going to be this user; `root` is what he will see as `/`.
+    pub(super) fn note_login(&self, login: &Login, root: &Path) {
+        let account = login.account();
+        let mut whom = self.telling.whom.borrow_mut();
+        whom.user = login.name().to_owned();
+        whom.identity = Some(Identity { uid: account.uid, gid: account.gid, groups: account.groups.clone() });
+        whom.root = root.as_os_str().as_bytes().to_vec();
+    }
+
+    /// He did not become it after all.
+    pub(super) fn tell_failure(&self, why: &str) {
+        let mut whom = self.telling.whom.borrow_mut();
+        (whom.identity, whom.root) = (None, Vec::new());
+        drop(whom);
+        self.tell(What::LoginFailed { why: why.to_owned() });
+    }
+
+    /// The client is served no more by this worker.
+    pub(super) fn tell_of_the_end(&self, ending: &Ending, totals: &Totals) {
+        let logged_in = self.telling.whom.borrow().identity.is_some();
+        let logs_out = matches!(ending, Ending::Left(Leaving::Quit) | Ending::Reinitialized { .. });
+        if logged_in && logs_out {
+            self.tell(What::LoggedOut);
+        }
+        let why = match ending {
+            Ending::Left(why) => accounting::reason(*why),
+            Ending::AtOnce => "the session was ended",
+            // The next worker goes on with him.
+            Ending::Reinitialized { .. } => return,
+        };
+        let Totals { files, sent, received } = *totals;
+        let micros = u64::try_from(self.telling.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.tell(What::Disconnected { why: why.to_owned(), files, sent, received, micros });
+    }
+}
