@@ -4,6 +4,7 @@
 
 mod cert;
 mod check;
+mod doctor;
 mod generate;
 mod manual;
 mod serve;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::Serve),
     /// Check a configuration, and say what is wrong with it
     Check(ConfigFile),
+    /// Hold a configuration against the machine, and say what to do
+    Doctor(doctor::Doctor),
     /// Print the configuration in force, with all defaults, as TOML
     ShowConfig(ConfigFile),
     /// Hand a directory to somebody: no root, no configuration
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
     match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(serve) => serve.run(),
         Command::Check(file) => check::run(&file.config),
+        Command::Doctor(doctor) => doctor.run(),
         Command::ShowConfig(file) => file.show(),
         Command::Share(share) => share.run(),
         Command::Cert(cert) => cert.run(),

@@ -34,6 +34,7 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_needs_command" -s V -l version -d 'Print version'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "serve" -d 'Serve clients (also without a command)'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
+complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "doctor" -d 'Hold a configuration against the machine, and say what to do'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "show-config" -d 'Print the configuration in force, with all defaults, as TOML'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "share" -d 'Hand a directory to somebody: no root, no configuration'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "cert" -d 'Make a certificate for TLS'
@@ -48,6 +49,8 @@ complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l daemon -d 'Go on in 
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand check" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand doctor" -s c -l config -d 'The configuration file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand show-config" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand show-config" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s d -l directory -d 'The same as DIR' -r -F

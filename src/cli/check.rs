@@ -14,22 +14,29 @@ pub fn run(path: &Path) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error.to_string()),
     };
-    let warnings = config.check().into_iter().map(|finding| match finding {
-        Finding::Error(problem) | Finding::Warning(problem) => problem,
-    });
-    let hosts = config.host.keys().map(|host| Some(host.as_str()));
-    if let Some(problem) = std::iter::once(None).chain(hosts).find_map(|host| users_file(&config, host).err())
-    {
-        return refuse(&problem.to_string());
-    }
-    let certificates = match certificates(&config) {
-        Ok(warnings) => warnings,
+    match examine(&config) {
+        Ok(problems) => problems.iter().for_each(|problem| eprintln!("warning: {problem}")),
         Err(problem) => return refuse(&problem.to_string()),
-    };
-    for warning in warnings.chain(certificates).chain(missing_accounts(&config)) {
-        eprintln!("warning: {warning}");
     }
     print(&format!("{}: ok\n", path.display()))
+}
+
+/// What looks wrong with a configuration that was read; or why the daemon would not start with it.
+pub fn examine(config: &Config) -> Result<Vec<Problem>, Problem> {
+    let mut problems: Vec<Problem> = config
+        .check()
+        .into_iter()
+        .map(|finding| match finding {
+            Finding::Error(problem) | Finding::Warning(problem) => problem,
+        })
+        .collect();
+    let hosts = config.host.keys().map(|host| Some(host.as_str()));
+    for host in std::iter::once(None).chain(hosts) {
+        users_file(config, host)?;
+    }
+    problems.extend(certificates(config)?);
+    problems.extend(missing_accounts(config));
+    Ok(problems)
 }
 
 /// Whether the users file of a virtual host, or of none, can be understood, for who may read it.

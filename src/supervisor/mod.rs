@@ -158,7 +158,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
 }
 
 /// A link, a life pipe and a pidfd for each session; of spare workers too; and some of our own.
-fn descriptors_for(max_sessions: u32) -> u64 {
+pub(crate) fn descriptors_for(max_sessions: u32) -> u64 {
     (u64::from(max_sessions) + 256) * 3 + 64
 }
 

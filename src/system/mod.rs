@@ -10,6 +10,7 @@ pub mod directory;
 pub mod empty_root;
 pub mod inherited;
 pub mod init;
+pub mod kernel;
 pub mod landlock;
 pub mod limits;
 pub mod memory;

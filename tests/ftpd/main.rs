@@ -56,6 +56,7 @@ modules! {
     events
     systemd
     background
+    doctor
     repository
     share
     clients
