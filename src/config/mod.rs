@@ -11,6 +11,8 @@ mod error;
 mod events;
 mod frequency;
 mod hosts;
+#[allow(dead_code, reason = "login-hours and rates will be made of it")]
+mod hours;
 mod networks;
 mod options;
 mod permissions;
@@ -33,6 +35,8 @@ pub use error::{Error, Problem};
 pub use events::EventName;
 pub use frequency::Frequency;
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
+#[allow(unused_imports, reason = "login-hours and rates will be made of it")]
+pub use hours::{Hours, WeekMinute, next_change};
 pub use options::{
     Anonymous, Data, Events, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions,
     NAMED_SECTIONS, NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
