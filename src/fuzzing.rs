@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::ipc::control::{Answer, Request};
 use crate::ipc::link::Message;
 use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
 use crate::protocol::address::{self, Protocol};
@@ -231,6 +232,8 @@ pub fn messages(input: &[u8]) {
     exact::<FromFrontend>(input);
     exact::<ToSession>(input);
     exact::<FromSession>(input);
+    exact::<Request>(input);
+    exact::<Answer>(input);
 }
 
 /// A configuration is refused with a reason, or reads back as itself.

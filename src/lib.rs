@@ -8,6 +8,7 @@ pub mod config;
 mod events;
 mod exit;
 mod frontend;
+pub mod ftpctl;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ipc;

@@ -38,6 +38,16 @@ pub fn open(target: &LogTarget, most: Level) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How much this process logs, and those that it will fork.
+pub fn level() -> Level {
+    LOG.with_borrow(|log| log.most)
+}
+
+/// Logs this much from now on.
+pub fn set_level(most: Level) {
+    LOG.with_borrow_mut(|log| log.most = most);
+}
+
 /// What stands before every line of this process from now on: the client and his name.
 pub fn set_prefix(prefix: String) {
     LOG.with_borrow_mut(|log| log.prefix = prefix);

@@ -38,7 +38,7 @@ pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 #[allow(unused_imports, reason = "login-hours and rates will be made of it")]
 pub use hours::{Hours, WeekMinute, next_change};
 pub use options::{
-    Anonymous, Data, Events, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions,
+    Anonymous, Control, Data, Events, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions,
     NAMED_SECTIONS, NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
 };
 pub use permissions::{Letter, Permissions};
@@ -77,6 +77,8 @@ pub struct Config {
     pub data: Data,
     /// `[tls]`
     pub tls: Tls,
+    /// `[control]`
+    pub control: Control,
     /// `[log]`
     pub log: LogOptions,
     /// `[events]`

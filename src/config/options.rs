@@ -233,6 +233,15 @@ options! {
         dscp: Option<Count<0, 63>>, such as 10;
     }
 
+    /// How ftpctl(8) reaches the daemon.
+    [control] Control {
+        /// The socket where the daemon hears ftpctl(8). Root alone can use it, and, where somebody else has started the
+        /// daemon, he. It is read when the daemon starts or is reloaded.
+        socket: AbsolutePath = "/run/ftpd/control";
+        /// How many can be connected to it at the same time. 0: there is no such socket.
+        max_clients: Count<0, 64> = 16;
+    }
+
     /// What is written down, and where.
     [log] LogOptions {
         /// Where the log goes: `"syslog"` (facility ftp), `"stderr"`, or a file.

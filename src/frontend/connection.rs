@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use crate::ipc::messages::{Leaving, LoginLink};
+use crate::ipc::messages::{Leaving, LoginLink, ToFrontend};
 use crate::protocol::line::{LineBuffer, TooLong};
 use crate::protocol::proxy::{Header, HeaderReader, NoHeader};
 use crate::protocol::reply::Reply;
@@ -113,7 +113,11 @@ impl Connection {
             let watched = [(self.socket.as_fd(), PollFlags::POLLIN), (worker.as_fd(), PollFlags::POLLIN)];
             let Ok([client, message]) = wait(watched, Some(deadline)) else { return Err(Leaving::Vanished) };
             if !message.is_empty() {
-                return Err(Leaving::Stopping);
+                return Err(match worker.receive() {
+                    Ok(Some((ToFrontend::Finish(why), None))) => why,
+                    // Nothing else is due; whoever tells the worker finds out what is wrong with him.
+                    Ok(_) | Err(_) => Leaving::Stopping,
+                });
             }
             if client.is_empty() {
                 return Err(Leaving::LoginTimeout);

@@ -18,7 +18,6 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
@@ -182,17 +181,17 @@ impl Frontend {
                     return Ok(Leaving::LoginTimeout);
                 }
                 Heard::Worker => match self.worker.receive() {
-                    Ok(Some((ToFrontend::Finish, None))) => {
-                        self.connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
-                        return Ok(Leaving::Stopping);
+                    Ok(Some((ToFrontend::Finish(why), None))) => {
+                        self.connection.send(&farewell(why));
+                        return Ok(why);
                     }
                     // A verdict that nobody asked for, or no worker.
                     Ok(_) | Err(Error::Broken | Error::System(_)) => return Err(Exit::PeerGone),
                 },
             }
-            if self.tls.as_ref().is_some_and(|tls| tls.finishing.load(Ordering::Relaxed)) {
-                self.connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
-                return Ok(Leaving::Stopping);
+            if let Some(why) = self.tls.as_ref().and_then(|tls| tls.finishing.get().copied()) {
+                self.connection.send(&farewell(why));
+                return Ok(why);
             }
             if self.nonsense > MAX_NONSENSE {
                 self.connection.send(&Reply::new(Code::NotAvailable, "This is not FTP."));
@@ -213,4 +212,13 @@ impl Frontend {
             Reply::new(Code::Unrecognized, format!("{}: command not understood.", command.verb))
         }
     }
+}
+
+/// 421, for who has to go.
+fn farewell(why: Leaving) -> Reply {
+    let text = match why {
+        Leaving::Kicked => "The administrator has ended this connection.",
+        _ => "The server is stopping.",
+    };
+    Reply::new(Code::NotAvailable, text)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::farewell;
 use crate::exit::Exit;
 use crate::ipc::messages::{Admission, FromFrontend, Leaving, LoginLink, ToFrontend};
 use crate::protocol::proxy::Header;
@@ -23,12 +24,12 @@ pub fn learn(
         Ok(Header::Client { peer, local }) => (peer, local),
         Ok(Header::Itself) => ends,
         Err(why) => {
-            let text = match why {
-                Leaving::Stopping => "The server is stopping.",
+            let reply = match why {
+                Leaving::Stopping | Leaving::Kicked => farewell(why),
                 Leaving::Vanished => return Err(leave(worker, why)),
-                _ => "This port is for a proxy.",
+                _ => Reply::new(Code::NotAvailable, "This port is for a proxy."),
             };
-            connection.send(&Reply::new(Code::NotAvailable, text));
+            connection.send(&reply);
             return Err(leave(worker, why));
         }
     };
@@ -44,9 +45,9 @@ pub fn learn(
             connection.send(&Reply::new(Code::NotAvailable, text));
             Err(Exit::Served)
         }
-        Ok(Some((ToFrontend::Finish, None))) => {
-            connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
-            Err(leave(worker, Leaving::Stopping))
+        Ok(Some((ToFrontend::Finish(why), None))) => {
+            connection.send(&farewell(why));
+            Err(leave(worker, why))
         }
         _ => Err(Exit::PeerGone),
     }

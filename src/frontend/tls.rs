@@ -1,8 +1,7 @@
 //! TLS on the control connection: the handshake, and what the worker is asked for it.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use rustls::server::{Accepted, ClientHello};
@@ -22,15 +21,15 @@ use crate::tls::tickets::TicketKey;
 pub struct Parts {
     /// What session tickets are encrypted with.
     pub tickets: TicketKey,
-    /// The worker has said meanwhile that the daemon is stopping.
-    pub finishing: Arc<AtomicBool>,
+    /// The worker has said meanwhile that the client has to go, and why.
+    pub finishing: Arc<OnceLock<Leaving>>,
 }
 
 /// Who has the key: the worker, behind his link.
 pub struct Holder {
     link: Arc<LoginLink>,
-    /// The worker has said between two answers that the daemon is stopping.
-    finishing: Arc<AtomicBool>,
+    /// The worker has said between two answers that the client has to go, and why.
+    finishing: Arc<OnceLock<Leaving>>,
 }
 
 impl Holder {
@@ -38,7 +37,8 @@ impl Holder {
         self.link.send(question).ok()?;
         loop {
             match self.link.receive() {
-                Ok(Some((ToFrontend::Finish, None))) => self.finishing.store(true, Ordering::Relaxed),
+                // Told twice, he goes for the first reason.
+                Ok(Some((ToFrontend::Finish(why), None))) => _ = self.finishing.set(why),
                 Ok(Some((answer, None))) => return Some(answer),
                 Ok(_) | Err(_) => return None,
             }

@@ -1,7 +1,7 @@
 //! The verbs that mean something before login.
 
 use crate::exit::Exit;
-use crate::frontend::Frontend;
+use crate::frontend::{Frontend, farewell};
 use crate::ipc::messages::{FromFrontend, Leaving, Password, Security, ToFrontend};
 use crate::protocol::introductions;
 use crate::protocol::protection;
@@ -109,9 +109,9 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
         ToFrontend::Enough { texts } => {
             Ok(with_texts(Code::NotLoggedIn, texts, "Login incorrect. Goodbye.").and_close())
         }
-        ToFrontend::Finish => {
-            frontend.connection.send(&Reply::new(Code::NotAvailable, "The server is stopping."));
-            let _ = frontend.worker.send(&FromFrontend::Left { why: Leaving::Stopping });
+        ToFrontend::Finish(why) => {
+            frontend.connection.send(&farewell(why));
+            let _ = frontend.worker.send(&FromFrontend::Left { why });
             Exit::Served.now()
         }
         ToFrontend::Serve { .. }

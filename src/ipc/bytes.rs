@@ -155,6 +155,29 @@ impl Field for Vec<u32> {
     }
 }
 
+impl Field for IpAddr {
+    fn put(&self, packet: &mut Vec<u8>) {
+        match self {
+            IpAddr::V4(v4) => {
+                4u8.put(packet);
+                packet.extend_from_slice(&v4.octets());
+            }
+            IpAddr::V6(v6) => {
+                6u8.put(packet);
+                packet.extend_from_slice(&v6.octets());
+            }
+        }
+    }
+
+    fn take(packet: &mut &[u8]) -> Result<Self, Malformed> {
+        match u8::take(packet)? {
+            4 => Ok(IpAddr::V4(Ipv4Addr::from(take_array::<4>(packet)?))),
+            6 => Ok(IpAddr::V6(Ipv6Addr::from(take_array::<16>(packet)?))),
+            _ => Err(Malformed),
+        }
+    }
+}
+
 impl Field for SocketAddr {
     fn put(&self, packet: &mut Vec<u8>) {
         match self {

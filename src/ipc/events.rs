@@ -73,6 +73,8 @@ values! {
         Abuse,
         /// 421: a client of this address may not come in, as the supervisor found when a proxy had named him.
         Refused,
+        /// 421: the administrator wants him to go.
+        Kicked,
     }
 }
 

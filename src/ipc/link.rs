@@ -52,10 +52,22 @@ impl<Tx: Message, Rx: Message> Link<Tx, Rx> {
         Ok((Link { socket: left, messages: PhantomData }, Link { socket: right, messages: PhantomData }))
     }
 
+    /// The end that this connected socket is. If it does not block, neither does the link: what would have to wait is
+    /// `Error::System` with `WouldBlock`.
+    pub fn over(socket: OwnedFd) -> Link<Tx, Rx> {
+        Link { socket, messages: PhantomData }
+    }
+
     /// Sends a message that carries no descriptor.
     pub fn send(&self, message: &Tx) -> Result<(), Error> {
         debug_assert!(!message.carries_descriptor());
         self.send_packet(message, None)
+    }
+
+    /// Sends a message that carries no descriptor, unless it would have to wait for the other process to read.
+    pub fn send_unless_full(&self, message: &Tx) -> Result<(), Error> {
+        debug_assert!(!message.carries_descriptor());
+        packet::send_unless_full(self.socket.as_fd(), &message.encode()).map_err(Error::System)
     }
 
     /// Sends a message with the descriptor it speaks of.
@@ -86,6 +98,13 @@ impl<Tx: Message, Rx: Message> Link<Tx, Rx> {
             return Err(Error::Broken);
         }
         Ok(Some((message, descriptor)))
+    }
+}
+
+impl Error {
+    /// Whether it would be no error a little later, on a link that does not block.
+    pub fn is_for_now(&self) -> bool {
+        matches!(self, Error::System(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

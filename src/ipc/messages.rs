@@ -45,14 +45,19 @@ values! {
         Admitted(Admission),
         /// The daemon is stopping: end as soon as nothing is being transferred.
         Finish,
+        /// Log this much from now on.
+        LogLevel { level: String },
+        /// The administrator wants this client to go: tell him so, whatever he does, and end.
+        Kick,
         /// End now.
         End,
     }
 
     /// Worker → supervisor.
     enum ToSupervisor {
-        /// The session of this worker. Carries its pidfd: should the worker die, the supervisor ends the session.
-        Session,
+        /// The session of this worker, and whether its control connection is behind TLS. Carries its pidfd: should the
+        /// worker die, the supervisor ends the session.
+        Session { tls: bool },
         /// The peer is a proxy, which speaks for this client: may he have a connection?
         Proxied { peer: SocketAddr, local: SocketAddr },
         /// Somebody proved to be this user, with these groups: may he have one more session, at this virtual host (empty:
@@ -116,8 +121,8 @@ values! {
         Ask { texts: Vec<String>, prompt: String },
         /// 530 and the end of the connection: too many failures.
         Enough { texts: Vec<String> },
-        /// 421: the daemon is stopping.
-        Finish,
+        /// 421 with the reason, and the end of the connection.
+        Finish(Leaving),
     }
 
     /// Frontend → worker.
@@ -158,6 +163,8 @@ values! {
         NoDataSocket { errno: u32 },
         /// The daemon is stopping: end as soon as nothing is being transferred.
         Finish,
+        /// End now, whatever is being transferred, and tell the client why.
+        Leave(Leaving),
     }
 
     /// Session → worker.
@@ -187,7 +194,7 @@ impl Copy for Security {}
 
 messages! {
     ToWorker (ToWorker::Serve { .. });
-    ToSupervisor (ToSupervisor::Session | ToSupervisor::HandBack { .. });
+    ToSupervisor (ToSupervisor::Session { .. } | ToSupervisor::HandBack { .. });
     ToFrontend (ToFrontend::Serve { .. } | ToFrontend::GrantedBehindTls);
     FromFrontend;
     ToResolver;

@@ -1,6 +1,7 @@
 //! What crosses a process boundary: links and the messages on them, and a page of shared memory. No policy lives here.
 
 pub mod bytes;
+pub mod control;
 pub mod events;
 pub mod link;
 pub mod messages;

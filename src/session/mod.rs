@@ -214,6 +214,8 @@ pub struct Session {
     began: Instant,
     /// Set by what finds out during a command that the session cannot go on.
     ending: Option<End>,
+    /// The client was told that he has to go.
+    sent_away: bool,
 }
 
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
@@ -270,6 +272,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         began: Instant::now(),
         ending: None,
         page: start.page,
+        sent_away: false,
         worker,
     };
     session.page.tell_cwd(session.cwd.as_bytes());
@@ -298,6 +301,9 @@ impl Session {
         loop {
             if self.worker.is_gone() {
                 return End::WorkerGone;
+            }
+            if let Some(why) = self.worker.must_leave() {
+                return self.send_away(why);
             }
             if self.worker.is_finishing() {
                 self.control.queue(&Reply::new(Code::NotAvailable, "The server is stopping. Goodbye."));

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::server::Accepted;
@@ -14,6 +13,7 @@ use super::Session;
 use super::connection::Connection;
 use super::data::NoData;
 use super::transfer::Cut;
+use super::worker::Orders;
 use crate::config::{SessionReuse, Tls};
 use crate::ipc::messages::{FavourLink, FromSession, ToSession};
 use crate::protocol::reply::{Code, Reply};
@@ -53,8 +53,8 @@ pub struct Protection {
 /// Who has the key: the worker, behind his link.
 pub struct Holder {
     pub link: Arc<FavourLink>,
-    /// The worker has said between two answers that the daemon is stopping.
-    pub finishing: Arc<AtomicBool>,
+    /// What the worker has said between two answers.
+    pub orders: Arc<Orders>,
 }
 
 impl Sign for Holder {
@@ -62,7 +62,8 @@ impl Sign for Holder {
         self.link.send(&FromSession::Sign { scheme, message: message.to_vec() }).ok()?;
         loop {
             match self.link.receive() {
-                Ok(Some((ToSession::Finish, None))) => self.finishing.store(true, Ordering::Relaxed),
+                Ok(Some((ToSession::Finish, None))) => self.orders.finish(),
+                Ok(Some((ToSession::Leave(why), None))) => self.orders.leave(why),
                 Ok(Some((ToSession::Signature { bytes }, None))) if !bytes.is_empty() => return Some(bytes),
                 // That there is no worker any more shows with the next look at the link.
                 Ok(_) | Err(_) => return None,

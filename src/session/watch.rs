@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{End, Session};
 use crate::ipc::messages::{Event, Leaving};
 use crate::protocol::command::Command;
+use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb;
 use crate::session::verbs::VERBS;
 use crate::system::poll::{self, PollFlags};
@@ -56,10 +57,23 @@ impl Session {
         if !worker.is_empty() {
             self.worker.hear()?;
         }
+        if let Some(why) = self.worker.must_leave() {
+            return Err(self.send_away(why));
+        }
         if !interest.is_empty() && !control.is_empty() {
             self.control.woken(control);
         }
         Ok(if flags.is_empty() { PollFlags::empty() } else { data })
+    }
+
+    /// The client is told once that he has to go; a transfer that is going on is no reason to wait.
+    pub(super) fn send_away(&mut self, why: Leaving) -> End {
+        if !std::mem::replace(&mut self.sent_away, true) {
+            self.control
+                .queue(&Reply::new(Code::NotAvailable, "The administrator has ended this session. Goodbye."));
+            self.control.flush();
+        }
+        End::Left(why)
     }
 
     /// Waits for a descriptor of a data connection, meanwhile obeying what is obeyed during a transfer. `false`: the

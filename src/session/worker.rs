@@ -4,21 +4,40 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::End;
 use super::names::Ask;
 use super::protection::Holder;
 use crate::ipc::messages::{Event, FavourLink, FromSession, Leaving, ToSession};
 
+/// What the worker has said unasked, also while it was asked for something else.
+#[derive(Default)]
+pub struct Orders {
+    /// The daemon is stopping: end as soon as nothing is being transferred.
+    finishing: AtomicBool,
+    /// End now.
+    leaving: OnceLock<Leaving>,
+}
+
+impl Orders {
+    pub fn finish(&self) {
+        self.finishing.store(true, Ordering::Relaxed);
+    }
+
+    /// Told twice, the client goes for the first reason.
+    pub fn leave(&self, why: Leaving) {
+        let _ = self.leaving.set(why);
+    }
+}
+
 /// This end of the link.
 pub struct Worker {
     link: Arc<FavourLink>,
     /// What happened since the last wait: the client is told first.
     events: RefCell<Vec<Event>>,
-    /// The daemon is stopping.
-    finishing: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     /// The worker is gone, or broke the rules: nothing can be logged or asked any more.
     gone: Cell<bool>,
 }
@@ -29,14 +48,19 @@ impl Worker {
         Rc::new(Worker {
             link: Arc::new(link),
             events: RefCell::default(),
-            finishing: Arc::default(),
+            orders: Arc::default(),
             gone: Cell::new(false),
         })
     }
 
     /// Whether the session shall end as soon as nothing is being transferred.
     pub fn is_finishing(&self) -> bool {
-        self.finishing.load(Ordering::Relaxed)
+        self.orders.finishing.load(Ordering::Relaxed)
+    }
+
+    /// Whether the session shall end now, whatever is being transferred, and why.
+    pub fn must_leave(&self) -> Option<Leaving> {
+        self.orders.leaving.get().copied()
     }
 
     /// Whether the session must end at once.
@@ -79,7 +103,7 @@ impl Worker {
 
     /// What asks for signatures.
     pub fn key_holder(&self) -> Holder {
-        Holder { link: Arc::clone(&self.link), finishing: Arc::clone(&self.finishing) }
+        Holder { link: Arc::clone(&self.link), orders: Arc::clone(&self.orders) }
     }
 
     /// Asks for a favour and waits for the answer.
@@ -87,7 +111,8 @@ impl Worker {
         self.tell(question);
         while !self.gone.get() {
             match self.link.receive() {
-                Ok(Some((ToSession::Finish, _))) => self.finishing.store(true, Ordering::Relaxed),
+                Ok(Some((ToSession::Finish, _))) => self.orders.finish(),
+                Ok(Some((ToSession::Leave(why), _))) => self.orders.leave(why),
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) | Err(_) => self.gone.set(true),
             }
@@ -95,11 +120,16 @@ impl Worker {
         Err(End::WorkerGone)
     }
 
-    /// Takes what the worker says unasked: that the daemon is stopping, or that it is gone itself.
+    /// Takes what the worker says unasked: that the daemon is stopping, that the client has to go, or that it is gone
+    /// itself.
     pub fn hear(&self) -> Result<(), End> {
         match self.link.receive() {
             Ok(Some((ToSession::Finish, _))) => {
-                self.finishing.store(true, Ordering::Relaxed);
+                self.orders.finish();
+                Ok(())
+            }
+            Ok(Some((ToSession::Leave(why), _))) => {
+                self.orders.leave(why);
                 Ok(())
             }
             Ok(Some((

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
@@ -76,12 +76,24 @@ impl Supervisor {
         let known = Known { listener, address: (!proxied).then(|| peer.ip()), login: None };
         let admitted = if proxied && !trusted() {
             Err(Refusal::NotAProxy)
+        } else if self.draining {
+            Err(Refusal::Draining)
         } else {
             self.counts.admit(known.rules(&self.inheritance.config))
         };
         match admitted {
             Ok(counted) => {
-                let serving = Box::new(Serving { id: 0, peer, local, proxy: None, known, counted });
+                let serving = Box::new(Serving {
+                    id: 0,
+                    since: SystemTime::now(),
+                    peer,
+                    local,
+                    proxy: None,
+                    known,
+                    counted,
+                    tls: false,
+                    kicked: false,
+                });
                 self.hand_over(serving, client, Vec::new());
             }
             Err(refusal) => {
@@ -162,10 +174,11 @@ impl Supervisor {
     pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, ahead: Vec<u8>) {
         let Some(mut serving) = self.pool.get_mut(id).and_then(|slot| slot.give_up_client()) else { return };
         forget_login(&mut self.counts, &self.inheritance.config, &mut serving);
-        if matches!(self.phase, Phase::Serving) {
+        if matches!(self.phase, Phase::Serving) && !serving.kicked {
             return self.hand_over(serving, client, ahead);
         }
-        turn_away(client.as_fd(), &Refusal::Stopping);
+        let refusal = if serving.kicked { Refusal::Kicked } else { Refusal::Stopping };
+        turn_away(client.as_fd(), &refusal);
         self.counts.remove(&serving.counted);
     }
 
@@ -177,6 +190,7 @@ impl Supervisor {
         if is_new && serving.known.address.is_some() {
             self.tell(&recording::whom(serving.id, &serving), What::Connected);
         }
+        serving.tls = false;
         let Serving { peer, local, proxy, known: Known { listener, .. }, .. } = *serving;
         let (id, masquerade) = (self.last_id, self.naming.address);
         let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead };

@@ -63,6 +63,10 @@ pub enum Refusal {
     NotAProxy,
     /// Nobody may come in any more.
     Stopping,
+    /// The administrator lets no new clients in.
+    Draining,
+    /// The administrator wants this client to go.
+    Kicked,
 }
 
 impl Refusal {
@@ -79,6 +83,8 @@ impl Refusal {
             Refusal::FullForGroup(_) => "Too many sessions of this group of users.",
             Refusal::NotAProxy => "This port is for a proxy.",
             Refusal::Stopping => "The server is stopping. Goodbye.",
+            Refusal::Draining => "No new clients are served at present.",
+            Refusal::Kicked => "The administrator has ended this session. Goodbye.",
         }
     }
 }
@@ -98,6 +104,8 @@ impl std::fmt::Display for Refusal {
             Refusal::FullForGroup(name) => write!(f, "max-sessions-per-group of {name:?} is reached"),
             Refusal::NotAProxy => f.write_str("not one of trusted-proxies"),
             Refusal::Stopping => f.write_str("the daemon is stopping"),
+            Refusal::Draining => f.write_str("ftpctl drain is in force"),
+            Refusal::Kicked => f.write_str("sent away by the administrator"),
         }
     }
 }

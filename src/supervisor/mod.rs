@@ -8,6 +8,7 @@
 
 mod caps;
 mod clients;
+mod control;
 mod limits;
 mod listen;
 mod naming;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use sd_notify::NotifyState;
@@ -32,6 +33,7 @@ use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
 use crate::system::{Doing, Failure, capabilities, landlock, title};
 use crate::worker::Inheritance;
+use control::Control;
 use limits::Counts;
 use listen::Listener;
 use naming::Naming;
@@ -76,6 +78,16 @@ struct Supervisor {
     /// Who was accepted and may not be logged in yet, in the order of their deadlines.
     logins: VecDeque<(Instant, SlotId)>,
     phase: Phase,
+    /// The administrator lets no new clients in.
+    draining: bool,
+    control: Control,
+    /// Who was told to go, in the order of their deadlines.
+    kicks: VecDeque<(Instant, SlotId)>,
+    started: SystemTime,
+    /// When the configuration in force was read.
+    loaded: SystemTime,
+    /// Why a later one is not in force; empty: there is none.
+    reload_error: String,
     last_id: u64,
     served: u64,
     refused: u64,
@@ -136,6 +148,12 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         pool: Pool::new()?,
         logins: VecDeque::new(),
         phase: Phase::Serving,
+        draining: false,
+        control: Control::default(),
+        kicks: VecDeque::new(),
+        started: SystemTime::now(),
+        loaded: SystemTime::now(),
+        reload_error: String::new(),
         last_id: 0,
         served: 0,
         refused: 0,
@@ -145,6 +163,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     };
     supervisor.begin_naming();
     supervisor.begin_recording(recorder);
+    supervisor.begin_control();
     supervisor.set_accepting(true)?;
     supervisor.hand_in_listeners(left);
     for listener in &supervisor.listeners {

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sd_notify::NotifyState;
 
 use super::{Phase, Supervisor, listen, notify, open_log, recording};
+use crate::config::LogLevel;
 use crate::events::Plan;
 use crate::ipc::messages::ToWorker;
 use crate::log;
@@ -22,10 +23,11 @@ impl Supervisor {
             self.log_status();
         }
         if asked.reload && matches!(self.phase, Phase::Serving) {
-            self.reload();
+            // It is in the log why it was of no use.
+            let _ = self.reload();
         }
         for _ in 0..asked.stop {
-            self.stop();
+            self.stop(None);
         }
     }
 
@@ -45,17 +47,24 @@ impl Supervisor {
     }
 
     /// Reads the configuration anew. What is wrong with it is logged, and the old one stays.
-    pub(super) fn reload(&mut self) {
+    pub(super) fn reload(&mut self) -> Result<(), String> {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             notify(&[NotifyState::Reloading, now]);
         }
-        match self.adopt_new_configuration() {
-            Ok(()) => log::notice("configuration reloaded"),
+        let adopted = self.adopt_new_configuration();
+        match &adopted {
+            Ok(()) => {
+                log::notice("configuration reloaded");
+                self.loaded = SystemTime::now();
+                self.reload_error.clear();
+            }
             Err(reason) => {
-                log::error(format_args!("configuration not reloaded, the old one stays: {reason}"))
+                log::error(format_args!("configuration not reloaded, the old one stays: {reason}"));
+                self.reload_error.clone_from(reason);
             }
         }
         notify(&[NotifyState::Ready]);
+        adopted
     }
 
     pub(super) fn adopt_new_configuration(&mut self) -> Result<(), String> {
@@ -65,6 +74,7 @@ impl Supervisor {
         let (teller, recorder) = told.unzip();
         let inheritance =
             Inheritance::prepare(config, self.descriptors, teller).map_err(|failure| failure.to_string())?;
+        let level_was_set = log::level() != self.inheritance.config.log.level;
         open_log(&inheritance.config).map_err(|failure| failure.to_string())?;
         if !self.activated {
             let _ = self.set_accepting(false);
@@ -77,9 +87,13 @@ impl Supervisor {
         }
         self.inheritance = Rc::new(inheritance);
         self.count_anew();
-        self.pool.retire_spare(&self.epoll);
+        match level_was_set {
+            true => self.adopt_log_level(log::level()),
+            false => self.pool.retire_spare(&self.epoll),
+        }
         self.begin_naming();
         self.begin_recording(recorder);
+        self.begin_control();
         Ok(())
     }
 
@@ -91,12 +105,33 @@ impl Supervisor {
         listen::keep(ours);
     }
 
-    /// Asked once: drain. Asked again: end at once.
-    pub(super) fn stop(&mut self) {
+    /// From now on this much is logged, here and wherever somebody is served.
+    pub(super) fn adopt_log_level(&mut self, level: LogLevel) {
+        log::set_level(level);
+        self.pool.retire_spare(&self.epoll);
+        let message = ToWorker::LogLevel { level: level.to_string() };
+        for slot in self.pool.slots_mut().filter(|slot| slot.serving.is_some()) {
+            // One that has not read what it was told before goes on as it does.
+            let _ = slot.link().send_unless_full(&message);
+        }
+    }
+
+    /// Lets transfers finish, for as long as is said here, or configured; may be said again with another time.
+    pub(super) fn stop_within(&mut self, grace: Option<Duration>) {
+        match (&mut self.phase, grace) {
+            (Phase::Serving, grace) => self.stop(grace),
+            (Phase::Draining { until }, Some(grace)) => *until = Instant::now() + grace,
+            (Phase::Draining { .. } | Phase::Ending { .. }, _) => {}
+        }
+    }
+
+    /// Asked once: drain, for as long as is said here, or configured. Asked again: end at once.
+    pub(super) fn stop(&mut self, grace: Option<Duration>) {
         let now = Instant::now();
         match self.phase {
             Phase::Serving => {
-                let grace = self.inheritance.config.server.shutdown_grace.duration();
+                let configured = self.inheritance.config.server.shutdown_grace.duration();
+                let grace = grace.unwrap_or(configured);
                 log::notice(format_args!("stopping; transfers may finish for {} s", grace.as_secs()));
                 notify(&[NotifyState::Stopping]);
                 let _ = self.set_accepting(false);

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -51,6 +51,11 @@ const SLOT_BIT: u64 = 1 << 63;
 const LIFE_BIT: u64 = 1 << 62;
 
 impl SlotId {
+    /// Where the slot stands among all.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+
     fn token(self, part: Part) -> u64 {
         let life = if part == Part::Life { LIFE_BIT } else { 0 };
         SLOT_BIT | life | u64::from(self.generation & 0x3fff_ffff) << 32 | u64::from(self.index)
@@ -71,6 +76,8 @@ impl SlotId {
 pub struct Serving {
     /// The number of the connection, given when a worker gets it; 0 before.
     pub id: u64,
+    /// When he came.
+    pub since: SystemTime,
     pub peer: SocketAddr,
     pub local: SocketAddr,
     /// The proxy that speaks for the client, and has named him.
@@ -79,6 +86,10 @@ pub struct Serving {
     pub known: Known,
     /// What he is counted by.
     pub counted: Vec<Key>,
+    /// Whether the control connection of the session is behind TLS.
+    pub tls: bool,
+    /// The client was told to go.
+    pub kicked: bool,
 }
 
 /// A worker and what belongs to it.
@@ -146,6 +157,15 @@ impl Pool {
     /// All occupied slots.
     pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         self.slots.iter_mut().filter_map(|(_, slot)| slot.as_mut())
+    }
+
+    /// Workers that serve somebody, in the order of their slots, which begin with `first`.
+    pub fn serving_from(&self, first: usize) -> impl Iterator<Item = (SlotId, &Slot, &Serving)> {
+        self.slots.iter().enumerate().skip(first).filter_map(|(index, (generation, slot))| {
+            let slot = slot.as_ref()?;
+            let id = SlotId { index: index as u32, generation: *generation };
+            Some((id, slot, slot.serving.as_deref()?))
+        })
     }
 
     pub fn get_mut(&mut self, id: SlotId) -> Option<&mut Slot> {

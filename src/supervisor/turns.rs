@@ -10,6 +10,7 @@ use nix::sys::wait::WaitStatus;
 use sd_notify::NotifyState;
 
 use super::caps::Login;
+use super::control;
 use super::orders::LAST_WARNING;
 use super::pool::{Part, SlotId};
 use super::{EVENTS_TOKEN, FIRST_LISTENER_TOKEN, Phase, RESOLVER_TOKEN, SIGNALS_TOKEN, Supervisor, notify};
@@ -54,6 +55,9 @@ impl Supervisor {
                     None if event.data() == SIGNALS_TOKEN => self.obey_signals(),
                     None if event.data() == RESOLVER_TOKEN => self.hear_resolver(),
                     None if event.data() == EVENTS_TOKEN => self.bury_recorders(),
+                    None if control::of_token(event.data()).is_some() => {
+                        self.attend_control(control::of_token(event.data()).unwrap_or_default());
+                    }
                     None => self.accept_from((event.data() - FIRST_LISTENER_TOKEN) as usize),
                 }
             }
@@ -108,9 +112,12 @@ impl Supervisor {
             }
         };
         match message {
-            ToSupervisor::Session => {
+            ToSupervisor::Session { tls } => {
                 if let Some(pidfd) = descriptor {
                     slot.set_session(pidfd);
+                }
+                if let Some(serving) = slot.serving.as_mut() {
+                    serving.tls = tls;
                 }
             }
             ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address } => {
@@ -168,6 +175,13 @@ impl Supervisor {
                 log::error(&failure);
             }
         }
+        self.look_at_control(now);
+        while let Some((_, slot)) = self.kicks.pop_front_if(|(deadline, _)| now >= *deadline) {
+            if let Some(slot) = self.pool.get_mut(slot) {
+                log::warning(format_args!("worker {} has not let its client go and is ended", slot.pid()));
+                slot.kill();
+            }
+        }
         if self.naming.again.is_some_and(|moment| now >= moment) {
             self.fork_resolver();
         }
@@ -201,7 +215,11 @@ impl Supervisor {
         let login = self.logins.front().map(|(deadline, _)| *deadline);
         let spare = if matches!(self.phase, Phase::Serving) { self.pool.not_before() } else { None };
         let recorder = self.next_recorder();
-        [stopping, login, spare, self.rest_until, self.naming.again, recorder].into_iter().flatten().min()
+        let kick = self.kicks.front().map(|(deadline, _)| *deadline);
+        let control = self.control.deadline();
+        let others = [self.rest_until, self.naming.again, recorder, kick, control];
+        let deadlines = [stopping, login, spare].into_iter().chain(others);
+        deadlines.flatten().min()
     }
 }
 

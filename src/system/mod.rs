@@ -13,6 +13,7 @@ pub mod init;
 pub mod kernel;
 pub mod landlock;
 pub mod limits;
+pub mod local_socket;
 pub mod memory;
 pub mod packet;
 pub mod poll;

@@ -19,6 +19,20 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Sends one packet. Waits while the peer's queue is full. A peer that is gone is an error, never a signal.
 pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    send_flagged(socket, packet, descriptor, MsgFlags::empty())
+}
+
+/// Sends one packet, unless the peer's queue is full: that is `WouldBlock`.
+pub fn send_unless_full(socket: BorrowedFd<'_>, packet: &[u8]) -> io::Result<()> {
+    send_flagged(socket, packet, None, MsgFlags::MSG_DONTWAIT)
+}
+
+fn send_flagged(
+    socket: BorrowedFd<'_>,
+    packet: &[u8],
+    descriptor: Option<BorrowedFd<'_>>,
+    flags: MsgFlags,
+) -> io::Result<()> {
     let raw = descriptor.map(|descriptor| [descriptor.as_raw_fd()]);
     let rights = raw.as_ref().map(|raw| [ControlMessage::ScmRights(raw)]);
     let control = rights.as_ref().map_or(&[][..], |rights| &rights[..]);
@@ -27,7 +41,7 @@ pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptor: Option<BorrowedFd
             socket.as_raw_fd(),
             &[IoSlice::new(packet)],
             control,
-            MsgFlags::MSG_NOSIGNAL,
+            MsgFlags::MSG_NOSIGNAL | flags,
             None,
         ) {
             Ok(_) => return Ok(()),

@@ -106,5 +106,6 @@ pub fn reason(why: Leaving) -> &'static str {
         Leaving::Stopping => "the daemon is stopping",
         Leaving::Abuse => "does not speak FTP",
         Leaving::Refused => "refused",
+        Leaving::Kicked => "sent away by the administrator",
     }
 }

@@ -1,7 +1,7 @@
 //! A session while it lasts: the worker does it favours, writes its log, and keeps an eye on the clock.
 
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::wait::WaitStatus;
 
@@ -19,6 +19,9 @@ use crate::log;
 use crate::system::poll::{PollFlags, wait};
 use crate::system::socket;
 
+/// How long a session may take to say farewell to a client who has to go.
+const KICK_GRACE: Duration = Duration::from_secs(2);
+
 /// A session, and what the worker knows of it while it lasts.
 pub(super) struct Attendance<'a> {
     worker: &'a Worker<'a>,
@@ -30,6 +33,8 @@ pub(super) struct Attendance<'a> {
     totals: Totals,
     /// What the session said about its end, if it did.
     left: Option<Ending>,
+    /// The administrator wants the client to go, and he is told so until then.
+    until: Option<Instant>,
 }
 
 impl<'a> Attendance<'a> {
@@ -41,7 +46,17 @@ impl<'a> Attendance<'a> {
         keys: KeyHolder,
     ) -> Attendance<'a> {
         let watch = Watch::new(login.options(), Instant::now());
-        Attendance { worker, client, login, session, keys, watch, totals: Totals::default(), left: None }
+        Attendance {
+            worker,
+            client,
+            login,
+            session,
+            keys,
+            watch,
+            totals: Totals::default(),
+            left: None,
+            until: None,
+        }
     }
 
     /// Until the session has ended, and its login with it.
@@ -65,13 +80,18 @@ impl<'a> Attendance<'a> {
         loop {
             let watched =
                 [(supervisor.as_fd(), PollFlags::POLLIN), (self.session.link.as_fd(), PollFlags::POLLIN)];
-            let Ok([told, talking]) = wait(watched, Some(self.watch.deadline())) else {
+            let Ok([told, talking]) = wait(watched, Some(self.deadline())) else {
                 return Ending::AtOnce;
             };
             if !told.is_empty() {
                 match supervisor.receive() {
                     // A session that cannot be told is ending.
                     Ok(Some((ToWorker::Finish, None))) => drop(self.session.link.send(&ToSession::Finish)),
+                    Ok(Some((ToWorker::LogLevel { level }, None))) => super::log_from_now_on(&level),
+                    Ok(Some((ToWorker::Kick, None))) => {
+                        let _ = self.session.link.send(&ToSession::Leave(Leaving::Kicked));
+                        self.until.get_or_insert_with(|| Instant::now() + KICK_GRACE);
+                    }
                     _ => return Ending::AtOnce,
                 }
             }
@@ -85,11 +105,20 @@ impl<'a> Attendance<'a> {
                     }
                 }
             }
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                self.session.kill();
+                return Ending::Left(Leaving::Kicked);
+            }
             if self.is_out_of_time() {
                 log::warning("the session gave no sign of life within its timeouts; it is ended");
                 return Ending::AtOnce;
             }
         }
+    }
+
+    fn deadline(&self) -> Instant {
+        let watch = self.watch.deadline();
+        self.until.map_or(watch, |until| until.min(watch))
     }
 
     fn is_out_of_time(&mut self) -> bool {

@@ -26,8 +26,8 @@ pub enum Heard {
     Left(Leaving),
     /// The supervisor has answered `MayLogIn` or `Proxied`.
     Admitted(Admission),
-    /// The daemon is stopping.
-    Finish,
+    /// The client has to go, as soon as he is not being logged in.
+    Finish(Leaving),
     /// End now: asked for by the supervisor, or because somebody at the other end of a link is gone.
     End,
     /// The deadline is reached.
@@ -101,10 +101,20 @@ impl<'a> Dialogue<'a> {
         if !supervisor.is_empty() {
             return Some(match self.supervisor.receive() {
                 Ok(Some((ToWorker::Admitted(admitted), None))) => Heard::Admitted(admitted),
-                Ok(Some((ToWorker::Finish, None))) => Heard::Finish,
+                Ok(Some((ToWorker::Finish, None))) => Heard::Finish(Leaving::Stopping),
+                Ok(Some((ToWorker::LogLevel { level }, None))) => {
+                    super::log_from_now_on(&level);
+                    return None;
+                }
+                Ok(Some((ToWorker::Kick, None))) => Heard::Finish(Leaving::Kicked),
                 Ok(Some((ToWorker::End, None)) | None) => Heard::End,
                 Ok(Some((
-                    ToWorker::Serve { .. } | ToWorker::Admitted(_) | ToWorker::Finish | ToWorker::End,
+                    ToWorker::Serve { .. }
+                    | ToWorker::LogLevel { .. }
+                    | ToWorker::Admitted(_)
+                    | ToWorker::Finish
+                    | ToWorker::Kick
+                    | ToWorker::End,
                     _,
                 )))
                 | Err(_) => Heard::End,

@@ -51,9 +51,9 @@ impl Worker<'_> {
                     (host, user, password, security, ahead)
                 }
                 Heard::Left(why) => return Err(Ending::Left(why)),
-                Heard::Finish => {
+                Heard::Finish(why) => {
                     // The frontend says 421 and then that the client has left.
-                    if frontend.link.send(&ToFrontend::Finish).is_err() {
+                    if frontend.link.send(&ToFrontend::Finish(why)).is_err() {
                         return Err(Ending::AtOnce);
                     }
                     continue;
@@ -98,9 +98,9 @@ impl Worker<'_> {
             match dialogue.hear(until) {
                 Heard::Nothing => {}
                 Heard::Left(why) => return Err(Ending::Left(why)),
-                Heard::Finish => {
-                    let _ = dialogue.frontend.send(&ToFrontend::Finish);
-                    return Err(Ending::Left(Leaving::Stopping));
+                Heard::Finish(why) => {
+                    let _ = dialogue.frontend.send(&ToFrontend::Finish(why));
+                    return Err(Ending::Left(why));
                 }
                 Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::Admitted(_) | Heard::End => {
                     return Err(Ending::AtOnce);
@@ -177,8 +177,12 @@ impl Worker<'_> {
             match dialogue.hear(dialogue.deadline) {
                 Heard::Admitted(admitted) => return Ok(admitted),
                 Heard::Left(why) => return Err(Ending::Left(why)),
+                Heard::Finish(why @ Leaving::Kicked) => {
+                    let _ = dialogue.frontend.send(&ToFrontend::Finish(why));
+                    return Err(Ending::Left(why));
+                }
                 // The supervisor's answer, which it gives before it hears us again, will be no.
-                Heard::Finish => {}
+                Heard::Finish(_) => {}
                 Heard::Nothing | Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::End => {
                     return Err(Ending::AtOnce);
                 }

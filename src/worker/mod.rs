@@ -141,8 +141,16 @@ impl Worker<'_> {
                 self.serve(client, ahead, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
-            Ok(Some((ToWorker::End | ToWorker::Finish, _)) | None) => Exit::Served,
-            Ok(Some((ToWorker::Admitted(_) | ToWorker::Serve { .. }, _))) | Err(_) => Exit::PeerGone,
+            Ok(Some((ToWorker::End | ToWorker::Kick | ToWorker::Finish, _)) | None) => Exit::Served,
+            Ok(Some((ToWorker::Admitted(_) | ToWorker::LogLevel { .. } | ToWorker::Serve { .. }, _)))
+            | Err(_) => Exit::PeerGone,
         }
+    }
+}
+
+/// The supervisor names only levels that there are.
+fn log_from_now_on(level: &str) {
+    if let Ok(level) = level.parse() {
+        log::set_level(level);
     }
 }

@@ -147,7 +147,7 @@ fn start(
         options: login.options().clone(),
         data,
         report_commands: config.log.commands,
-        report_transfers: config.log.level >= LogLevel::Info || wants_transfers(parts),
+        report_transfers: log::level() >= LogLevel::Info || wants_transfers(parts),
         root: place.root,
         place: place.number,
         home: place.start,
@@ -286,7 +286,7 @@ impl Worker<'_> {
             }
             Forked::Parent(child) => child,
         };
-        self.tell_of(&child)?;
+        self.tell_of(&child, relayed.is_some())?;
         Ok(Session { link: ours, inner: relayed.map(|relayed| relayed.inner), child })
     }
 
@@ -333,8 +333,8 @@ impl Worker<'_> {
 
     /// The supervisor ends the session, should we be unable to: its user can stop it, and then it does not see that its
     /// link has ended. (Nobody can stop a frontend, and every descriptor of the supervisor makes its forks slower.)
-    fn tell_of(&self, child: &Child) -> Result<(), Failure> {
-        self.supervisor.send_with(&ToSupervisor::Session, child.as_fd()).map_err(|error| Failure {
+    fn tell_of(&self, child: &Child, tls: bool) -> Result<(), Failure> {
+        self.supervisor.send_with(&ToSupervisor::Session { tls }, child.as_fd()).map_err(|error| Failure {
             doing: "tell the supervisor of a session".into(),
             cause: std::io::Error::other(error.to_string()),
         })

@@ -111,8 +111,8 @@ impl Worker<'_> {
                     tell(admitted)?;
                     return if is_admitted { Ok(()) } else { Err(Ending::Left(Leaving::Refused)) };
                 }
-                Heard::Finish => {
-                    frontend.link.send(&ToFrontend::Finish).map_err(|_| Ending::AtOnce)?;
+                Heard::Finish(why) => {
+                    frontend.link.send(&ToFrontend::Finish(why)).map_err(|_| Ending::AtOnce)?;
                 }
                 Heard::Left(why) => return Err(Ending::Left(why)),
                 Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),

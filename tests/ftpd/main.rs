@@ -57,6 +57,7 @@ modules! {
     systemd
     background
     doctor
+    control
     repository
     share
     clients

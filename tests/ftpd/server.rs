@@ -112,6 +112,12 @@ impl Server {
         process::all_of_this_world()
     }
 
+    /// What the supervisor has in memory.
+    pub fn memory_in_kib(&self) -> u64 {
+        let process = Process::read(self.pid()).expect("the supervisor");
+        process.field("VmRSS").trim_end_matches(" kB").trim().parse().expect("a number")
+    }
+
     /// A process of this role, if there is one.
     pub fn find(&self, role: &str) -> Option<Process> {
         let prefix = format!("ftpd: {role}");

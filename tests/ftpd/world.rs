@@ -19,6 +19,8 @@ use crate::network;
 const OWN: &str = "/run/world";
 /// The daemon, as seen inside.
 pub const DAEMON: &str = "/run/world/ftpd";
+/// What controls it.
+pub const CONTROL: &str = "/run/world/ftpctl";
 
 /// What the accounts of a world may be asked by PAM when nothing else is said.
 const PLAIN_PAM: &str = "\
@@ -228,8 +230,10 @@ fn leave_host() -> nix::Result<()> {
     mount_tmpfs(Path::new("/run"), "mode=755")?;
     fs::create_dir(OWN).expect("own directory");
     // The repository may be below /home, which is about to be covered.
-    fs::write(DAEMON, "").expect("place for the daemon");
-    mount(Some(env!("CARGO_BIN_EXE_ftpd")), DAEMON, NONE, MsFlags::MS_BIND, NONE)?;
+    for (place, program) in [(DAEMON, env!("CARGO_BIN_EXE_ftpd")), (CONTROL, env!("CARGO_BIN_EXE_ftpctl"))] {
+        fs::write(place, "").expect("place for the daemon");
+        mount(Some(program), place, NONE, MsFlags::MS_BIND, NONE)?;
+    }
 
     // /etc: the host's, seen through links, so that a file can be replaced whether or not the host has it.
     let host_etc = Path::new(OWN).join("host-etc");

@@ -1,0 +1,5 @@
+//! The `ftpctl` command. What it can do is in `ftpctl`.
+
+fn main() -> std::process::ExitCode {
+    ftpd::ftpctl::main()
+}

@@ -1,0 +1,422 @@
+//! ftpctl and the control socket: what administrators see and do while clients are served.
+
+use std::io::{BufRead, BufReader};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
+use serde_json::Value;
+
+use crate::accounts::Account;
+use crate::client::Client;
+use crate::server::{Server, wait_until};
+use crate::world::{CONTROL, World};
+
+tests! {
+    says_how_the_daemon_is
+    lists_who_is_there_before_and_after_login
+    lists_a_thousand_clients
+    sends_away_by_number_user_and_address
+    sends_away_whom_it_cannot_tell
+    a_client_who_is_sent_away_in_a_transfer_is_told_so
+    sends_away_a_session_that_is_stopped
+    sends_away_who_has_not_logged_in
+    reloads_and_says_what_is_wrong
+    drains_and_serves_again
+    waits_until_the_last_client_has_left
+    stops_and_waits_for_the_end
+    logs_more_while_clients_are_served
+    only_root_controls_the_daemon
+    the_socket_is_roots_alone_and_goes_with_the_daemon
+    a_socket_that_was_left_behind_is_replaced
+    a_second_daemon_leaves_the_socket_to_the_first
+    there_is_no_socket_where_none_is_wanted
+    a_client_who_reads_nothing_keeps_nobody_waiting
+    no_more_than_so_many_control_it_at_the_same_time
+    names_do_nothing_to_the_terminal
+}
+
+const SOCKET: &str = "/run/ftpd/control";
+
+/// Runs ftpctl to its end.
+fn ftpctl(world: &World, arguments: &[&str]) -> Output {
+    world.command(CONTROL).args(arguments).output().expect("ftpctl runs")
+}
+
+/// The same; it must succeed. What it printed.
+fn told(world: &World, arguments: &[&str]) -> String {
+    let output = ftpctl(world, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ftpctl {arguments:?}: {} {error}", output.status);
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The same; what it printed is JSON.
+fn json(world: &World, arguments: &[&str]) -> Value {
+    let text = told(world, &[&["--json"], arguments].concat());
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The same; it must fail with this status. What it said about it.
+fn refused(world: &World, arguments: &[&str], status: i32) -> String {
+    let output = ftpctl(world, arguments);
+    assert_eq!(output.status.code(), Some(status), "ftpctl {arguments:?}: {output:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+fn says_how_the_daemon_is() {
+    let world = World::new();
+    let server = Server::start(&world, "listen.max-sessions = 77");
+    let _alice = Client::logged_in("alice");
+    let _somebody = Client::greeted();
+    wait_until("both are counted", || (json(&world, &["status"])["sessions"] == 2).then_some(()));
+    let status = json(&world, &["status"]);
+    assert_eq!(status["state"], "serving");
+    assert_eq!(status["pid"], server.pid().as_raw());
+    assert_eq!((&status["logged_in"], &status["max_sessions"]), (&1.into(), &77.into()));
+    assert_eq!(status["reload_error"], Value::Null);
+    let text = told(&world, &["status"]);
+    assert!(text.contains("2 of 77") && text.contains("serving") && text.contains("[::]:21"), "{text}");
+}
+
+fn lists_who_is_there_before_and_after_login() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    let _alice = Client::logged_in("alice");
+    let bob = Client::logged_in("bob");
+    let _somebody = Client::greeted();
+    let found = json(&world, &["who"]);
+    let users: Vec<_> = found.as_array().expect("list").iter().map(|one| one["user"].clone()).collect();
+    assert_eq!(users, [Value::from("alice"), "bob".into(), Value::Null]);
+    assert_eq!(found[1]["address"], "127.0.0.1");
+    assert_eq!(found[1]["port"], bob.own().port());
+    assert_eq!(found[1]["tls"], false);
+    let text = told(&world, &["who"]);
+    assert!(text.starts_with("ID ") || text.starts_with(" ID "), "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    drop(bob);
+    wait_until("bob has left", || (!told(&world, &["who"]).contains("bob")).then_some(()));
+}
+
+fn lists_a_thousand_clients() {
+    let world = World::new();
+    let settings = "listen.max-sessions = 1000\nlisten.max-sessions-per-address = 1000\n\
+                    login.login-timeout = 600\nlog.level = \"notice\"";
+    let _server = Server::start(&world, settings);
+    let alice = Client::logged_in("alice");
+    let clients: Vec<_> = (1..1000).map(|_| Client::greeted()).collect();
+    let found = json(&world, &["who"]);
+    let found = found.as_array().expect("list");
+    assert_eq!(found.len(), 1000);
+    assert_eq!(found.iter().filter(|one| one["user"] == "alice").count(), 1);
+    let mut ports: Vec<_> = found.iter().map(|one| one["port"].as_u64()).collect();
+    let mut expected: Vec<_> =
+        clients.iter().chain([&alice]).map(|client| Some(u64::from(client.own().port()))).collect();
+    ports.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(ports, expected);
+    assert_eq!(told(&world, &["who"]).lines().count(), 1001);
+}
+
+/// The number by which the daemon knows the client.
+fn number_of(world: &World, client: &Client) -> u64 {
+    let port = client.own().port();
+    let found = json(world, &["who"]);
+    let mut all = found.as_array().expect("list").iter();
+    all.find(|one| one["port"] == port).expect("the client is listed")["id"].as_u64().expect("number")
+}
+
+fn sends_away_by_number_user_and_address() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let mut first = Client::logged_in("alice");
+    let mut second = Client::logged_in("alice");
+    let mut bob = Client::logged_in("bob");
+    let number = number_of(&world, &first);
+    assert!(told(&world, &["kick", &number.to_string()]).contains("1 client"));
+    first.expect(421);
+    first.expect_end();
+    second.command("NOOP", 200);
+    assert_eq!(json(&world, &["kick", "alice"])["count"], 1);
+    second.expect(421);
+    bob.command("NOOP", 200);
+    told(&world, &["kick", "127.0.0.0/8"]);
+    bob.expect(421);
+    wait_until("all are gone", || (json(&world, &["status"])["sessions"] == 0).then_some(()));
+    server.wait_for_log("sent away by the administrator");
+    assert_eq!(server.find("session").map(|session| session.title()), None);
+}
+
+fn sends_away_whom_it_cannot_tell() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    for whom in ["alice", "17", "192.0.2.1", "2001:db8::/32"] {
+        assert!(refused(&world, &["kick", whom], 1).contains("not connected"));
+    }
+    world.add(Account::new("4711", 4711));
+    let mut client = Client::logged_in("4711");
+    assert!(refused(&world, &["kick", "4711"], 1).contains("not connected"));
+    told(&world, &["kick", "--user", "4711"]);
+    client.expect(421);
+}
+
+fn a_client_who_is_sent_away_in_a_transfer_is_told_so() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let mut alice = Client::logged_in("alice");
+    let mut data = alice.passive();
+    alice.command("STOR half", 150);
+    std::io::Write::write_all(&mut data, b"the first half").expect("sent");
+    server.wait_until_written(14);
+    told(&world, &["kick", "alice"]);
+    let reply = alice.expect(421);
+    assert!(reply.text().contains("administrator"), "{reply}");
+    alice.expect_end();
+    server.wait_for_log("completed=0");
+    wait_until("every process is gone", || server.find("session").is_none().then_some(()));
+}
+
+fn sends_away_a_session_that_is_stopped() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let mut alice = Client::logged_in("alice");
+    kill(server.process("session").pid, Signal::SIGSTOP).expect("stopped");
+    told(&world, &["kick", "alice"]);
+    alice.expect_end();
+    wait_until("every process is gone", || (json(&world, &["status"])["sessions"] == 0).then_some(()));
+}
+
+fn sends_away_who_has_not_logged_in() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let mut silent = Client::greeted();
+    let mut half = Client::greeted();
+    half.command("USER alice", 331);
+    // A frontend that does nothing at all is ended, too.
+    let mut stopped = Client::greeted();
+    let numbers = [&silent, &half, &stopped].map(|client| number_of(&world, client));
+    let found = json(&world, &["who"]);
+    let worker = found.as_array().expect("list").iter().find(|one| one["id"] == numbers[2]);
+    let worker = worker.expect("listed")["pid"].as_i64().expect("number") as i32;
+    let frontend = server.processes().into_iter().find(|process| process.parent().as_raw() == worker);
+    kill(frontend.expect("a frontend").pid, Signal::SIGSTOP).expect("stopped");
+    for number in &numbers {
+        told(&world, &["kick", &number.to_string()]);
+    }
+    silent.expect(421);
+    silent.expect_end();
+    half.expect(421);
+    half.expect_end();
+    stopped.expect_end();
+    wait_until("all are gone", || (json(&world, &["status"])["sessions"] == 0).then_some(()));
+}
+
+fn reloads_and_says_what_is_wrong() {
+    let world = World::new();
+    let server = Server::start(&world, "server.banner = \"Hello.\"");
+    server.configure("server.banner = \"Good day.\"");
+    told(&world, &["reload"]);
+    // It is done when ftpctl says so.
+    assert!(Client::connect().expect(220).whole().contains("Good day."));
+    server.configure_exactly("[listen]\nmax-sesions = 3\n");
+    let reason = refused(&world, &["reload"], 1);
+    assert!(reason.contains("ftpd.toml") && reason.contains("max-sesions"), "{reason}");
+    assert!(Client::connect().expect(220).whole().contains("Good day."));
+    let status = json(&world, &["status"]);
+    assert!(status["reload_error"].as_str().expect("text").contains("max-sesions"), "{status}");
+    let failure = ftpctl(&world, &["--json", "reload"]);
+    let failure: Value = serde_json::from_slice(&failure.stdout).expect("JSON");
+    assert!(failure["error"].as_str().expect("text").contains("max-sesions"));
+    server.configure("");
+    told(&world, &["reload"]);
+    assert_eq!(json(&world, &["status"])["reload_error"], Value::Null);
+}
+
+fn drains_and_serves_again() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    let mut alice = Client::logged_in("alice");
+    assert!(told(&world, &["drain"]).contains("1 is connected"));
+    assert_eq!(json(&world, &["status"])["state"], "draining");
+    let mut refused = Client::connect();
+    refused.expect(421);
+    refused.expect_end();
+    // Who was there goes on as if nothing were.
+    alice.transmit("STOR file", b"content");
+    assert_eq!(alice.receive_text("RETR file"), "content");
+    told(&world, &["drain", "--off"]);
+    Client::logged_in("bob");
+    assert_eq!(json(&world, &["status"])["state"], "serving");
+}
+
+fn waits_until_the_last_client_has_left() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    let mut alice = Client::logged_in("alice");
+    assert!(refused(&world, &["drain", "--wait", "0"], 1).contains("1 client is still connected"));
+    let mut waiting = world.command(CONTROL);
+    let mut waiting = waiting.args(["drain", "--wait"]).spawn().expect("ftpctl runs");
+    alice.command("QUIT", 221);
+    let status = wait_until("ftpctl has seen it", || waiting.try_wait().expect("wait"));
+    assert!(status.success());
+    assert_eq!(json(&world, &["status"])["sessions"], 0);
+}
+
+fn stops_and_waits_for_the_end() {
+    let world = World::new();
+    let mut server = Server::start(&world, "");
+    let mut alice = Client::logged_in("alice");
+    let mut data = alice.passive();
+    alice.command("STOR file", 150);
+    std::io::Write::write_all(&mut data, b"half").expect("sent");
+    told(&world, &["stop", "--grace", "60", "--no-wait"]);
+    server.wait_for_log("transfers may finish for 60 s");
+    assert_eq!(json(&world, &["status"])["state"], "stopping");
+    // Who stops it has changed his mind: at once.
+    told(&world, &["stop", "--now"]);
+    assert!(server.wait_for_end().success());
+    assert!(refused(&world, &["status"], 3).contains("no daemon"));
+}
+
+fn logs_more_while_clients_are_served() {
+    let world = World::new();
+    let server = Server::start(&world, "log.level = \"notice\"");
+    let mut alice = Client::logged_in("alice");
+    assert_eq!(told(&world, &["log-level"]), "notice\n");
+    assert_eq!(told(&world, &["log-level", "info"]), "info\n");
+    alice.command("QUIT", 221);
+    // The line of a session that was there already, and that of one that comes.
+    server.wait_for_log("FTP session closed (quit)");
+    let lines = server.log_length();
+    Client::greeted();
+    server.wait_for_log_after(lines, "FTP session opened");
+    assert_eq!(told(&world, &["log-level", "configured"]), "notice\n");
+    assert!(refused(&world, &["log-level", "loud"], 1).contains("none of"));
+    told(&world, &["log-level", "debug"]);
+    told(&world, &["reload"]);
+    assert_eq!(told(&world, &["log-level"]), "notice\n");
+}
+
+fn only_root_controls_the_daemon() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let as_alice = || world.command(CONTROL).arg("stop").uid(2001).gid(2001).output().expect("ftpctl runs");
+    assert_eq!(as_alice().status.code(), Some(3));
+    // Whatever the mode of the socket is.
+    std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o666)).expect("mode");
+    let output = as_alice();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only root"), "{output:?}");
+    server.wait_for_log("uid 2001 has tried to control the daemon");
+    Client::logged_in("alice");
+}
+
+fn the_socket_is_roots_alone_and_goes_with_the_daemon() {
+    let world = World::new();
+    let mut server = Server::start(&world, "");
+    let metadata = std::fs::symlink_metadata(SOCKET).expect("socket");
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+    server.signal(Signal::SIGTERM);
+    server.wait_for_end();
+    assert!(!Path::new(SOCKET).exists());
+}
+
+fn a_socket_that_was_left_behind_is_replaced() {
+    let world = World::new();
+    let mut server = Server::start(&world, "");
+    server.signal(Signal::SIGKILL);
+    server.wait_for_end();
+    assert!(Path::new(SOCKET).exists());
+    assert!(refused(&world, &["status"], 3).contains("no daemon"));
+    wait_until("its workers have ended", || server.processes().is_empty().then_some(()));
+    let _server = Server::start(&world, "");
+    assert_eq!(json(&world, &["status"])["state"], "serving");
+}
+
+fn a_second_daemon_leaves_the_socket_to_the_first() {
+    let world = World::new();
+    let first = Server::start(&world, "");
+    let path = world.own_directory("etc").join("second.toml");
+    world.write(&path, "log.to = \"stderr\"\nlisten.addresses = [\"127.0.0.1:2121\"]\n");
+    let mut command = world.command(crate::world::DAEMON);
+    command.arg("serve").arg("--config").arg(&path).stderr(Stdio::piped());
+    let mut second = command.spawn().expect("a second daemon");
+    let mut log = BufReader::new(second.stderr.take().expect("standard error")).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("another daemon listens at /run/ftpd/control")));
+    assert_eq!(json(&world, &["status"])["pid"], first.pid().as_raw());
+    kill(Pid::from_raw(second.id() as i32), Signal::SIGTERM).expect("signal");
+    assert!(second.wait().expect("wait").success());
+    assert_eq!(json(&world, &["status"])["pid"], first.pid().as_raw());
+}
+
+fn there_is_no_socket_where_none_is_wanted() {
+    let world = World::new();
+    let server = Server::start(&world, "control.max-clients = 0");
+    assert!(!Path::new(SOCKET).exists());
+    // It comes and goes, and moves, with the configuration.
+    let reload = |settings: &str| {
+        let lines = server.log_length();
+        server.configure(settings);
+        server.signal(Signal::SIGHUP);
+        server.wait_for_log_after(lines, "configuration reloaded");
+    };
+    reload("");
+    told(&world, &["status"]);
+    reload("control.socket = \"/run/elsewhere/control\"");
+    assert!(!Path::new(SOCKET).exists());
+    assert!(told(&world, &["--socket", "/run/elsewhere/control", "status"]).contains("serving"));
+    reload("control.max-clients = 0");
+    assert!(!Path::new("/run/elsewhere/control").exists());
+}
+
+/// A connection to the control socket for which nobody reads.
+fn raw_connection() -> std::os::fd::OwnedFd {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let connection = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).expect("socket");
+    connect(connection.as_raw_fd(), &UnixAddr::new(SOCKET).expect("name")).expect("connection");
+    connection
+}
+
+fn a_client_who_reads_nothing_keeps_nobody_waiting() {
+    const WHO: u8 = 1;
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let _clients: Vec<_> = (0..20).map(|_| Client::greeted()).collect();
+    let connection = raw_connection();
+    // As many questions as the socket takes: their answers fill it from the other side.
+    let mut refusals = 0;
+    while refusals < 50 {
+        if send(connection.as_raw_fd(), &[WHO], MsgFlags::MSG_NOSIGNAL).is_err() {
+            refusals += 1;
+            assert_eq!(json(&world, &["status"])["sessions"], 20);
+        }
+    }
+    Client::logged_in("alice");
+    // What waits, waits in the kernel.
+    let memory = server.memory_in_kib();
+    assert!(memory < 100_000, "the supervisor has grown to {memory} KiB");
+}
+
+fn no_more_than_so_many_control_it_at_the_same_time() {
+    let world = World::new();
+    let _server = Server::start(&world, "control.max-clients = 2");
+    let connections = [raw_connection(), raw_connection()];
+    let reason = refused(&world, &["status"], 1);
+    assert!(reason.contains("max-clients"), "{reason}");
+    drop(connections);
+    wait_until("there is room again", || ftpctl(&world, &["status"]).status.success().then_some(()));
+}
+
+fn names_do_nothing_to_the_terminal() {
+    let world = World::new();
+    world.write("/etc/users.toml", "");
+    let _server = Server::start(&world, "");
+    let reason = refused(&world, &["kick", "\u{1b}[2J\nforged"], 1);
+    assert!(!reason.trim_end().contains(|c: char| c.is_control()), "{reason:?}");
+}
