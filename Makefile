@@ -55,6 +55,7 @@ PROGRAM_FILES = \
     755:$(FTPD):$(PREFIX)/sbin/ftpd \
     644:man/ftpd.8:$(SHARE)/man/man8/ftpd.8 \
     644:man/ftpd.toml.5:$(SHARE)/man/man5/ftpd.toml.5 \
+    644:man/ftpd-users.5:$(SHARE)/man/man5/ftpd-users.5 \
     644:systemd/ftpd.service:$(PREFIX)/lib/systemd/system/ftpd.service \
     644:systemd/ftpd.socket:$(PREFIX)/lib/systemd/system/ftpd.socket \
     644:systemd/sysusers.d/ftpd.conf:$(PREFIX)/lib/sysusers.d/ftpd.conf \
@@ -96,6 +97,7 @@ package-files: build
 	@gzip -9nc CHANGELOG.md > target/package/changelog.gz
 	@gzip -9nc man/ftpd.8 > target/package/ftpd.8.gz
 	@gzip -9nc man/ftpd.toml.5 > target/package/ftpd.toml.5.gz
+	@gzip -9nc man/ftpd-users.5 > target/package/ftpd-users.5.gz
 
 # The time of everything in a package is that of the last change.
 deb rpm: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)

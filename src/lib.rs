@@ -20,6 +20,7 @@ mod supervisor;
 #[allow(unsafe_code)]
 mod system;
 mod tls;
+mod users;
 mod worker;
 
 pub use session::ENTRIES as VERBS;

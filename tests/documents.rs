@@ -10,6 +10,7 @@ use ftpd::config::{Config, Finding, NAMED_SECTIONS, OptionDoc, SECTIONS};
 const GENERATED: &[(&str, &str)] = &[
     ("man-command", "man/ftpd.8"),
     ("man-conf", "man/ftpd.toml.5"),
+    ("man-users", "man/ftpd-users.5"),
     ("sample", "etc/ftpd.toml"),
     ("verbs", "docs/verbs.md"),
     ("bash", "etc/completions/ftpd"),
@@ -45,7 +46,8 @@ fn generated_documents_are_committed_as_they_are() {
 fn manual_pages_are_good_mdoc() {
     // What mandoc says of manual pages that are not installed here says nothing of ours.
     let Ok(output) = Command::new("mandoc")
-        .args(["-T", "lint", "-W", "warning", &repository("man/ftpd.8"), &repository("man/ftpd.toml.5")])
+        .args(["-T", "lint", "-W", "warning"])
+        .args(["man/ftpd.8", "man/ftpd.toml.5", "man/ftpd-users.5"].map(repository))
         .output()
     else {
         eprintln!("skipped: there is no mandoc");
@@ -125,6 +127,8 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.group.clear();
     config.login.pam_directory = None;
     config.login.users_file = None;
+    config.login.users_account = None;
+    config.login.uid_range = None;
     config.anonymous.root_dir = None;
     config.session.missing_home = None;
     config.data.passive_ports = None;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use super::{print, refuse};
 use crate::config::{Config, Finding, Host, Problem};
-use crate::ipc::messages::Password;
-use crate::worker::{keys, virtual_users};
+use crate::users::{examine as users_files, file};
+use crate::worker::keys;
 
 /// Says what is wrong, or that nothing is. Exit status 1 if the daemon would refuse to start.
 pub fn run(path: &Path) -> ExitCode {
@@ -31,25 +31,28 @@ pub fn examine(config: &Config) -> Result<Vec<Problem>, Problem> {
         })
         .collect();
     let hosts = config.host.keys().map(|host| Some(host.as_str()));
-    for host in std::iter::once(None).chain(hosts) {
-        users_file(config, host)?;
+    for host in std::iter::once(None).chain(hosts.filter(|host| config.has_users_file(*host))) {
+        problems.extend(users_file(config, host)?);
     }
     problems.extend(certificates(config)?);
     problems.extend(missing_accounts(config));
     Ok(problems)
 }
 
-/// Whether the users file of a virtual host, or of none, can be understood, for who may read it.
-fn users_file(config: &Config, host: Option<&str>) -> Result<(), Problem> {
-    let Some(path) = config.users_file(host) else { return Ok(()) };
-    let Ok(Some(file)) = virtual_users::open(config, host) else { return Ok(()) };
-    let in_file =
-        |line, reason| Problem { path: Some(path.to_path_buf()), line, column: None, place: None, reason };
-    // Nobody has an empty name: the answer does not matter, only whether there can be one.
-    match file.verify("", &Password::new(Vec::new())) {
-        Ok(_) => Ok(()),
-        Err(virtual_users::Error::Malformed { line, reason }) => Err(in_file(line, reason)),
-        Err(error) => Err(in_file(None, error.to_string())),
+/// What is wrong with the users file of a virtual host, or of none, for who may read it: with all of it, or with entries,
+/// which only shuts out those users.
+fn users_file(config: &Config, host: Option<&str>) -> Result<Vec<Problem>, Problem> {
+    let Ok(Some(file)) = file::open(config, host) else { return Ok(Vec::new()) };
+    match users_files::examine(&file, config) {
+        Ok(problems) => Ok(problems),
+        Err(file::Error::Content(mut error)) => match error.problems.pop() {
+            Some(problem) => Err(problem),
+            None => Ok(Vec::new()),
+        },
+        Err(error @ file::Error::System(_)) => {
+            let path = config.users_file(host).map(|path| path.to_path_buf());
+            Err(Problem { path, line: None, column: None, place: None, reason: error.to_string() })
+        }
     }
 }
 
@@ -83,6 +86,9 @@ fn missing_accounts(config: &Config) -> Vec<Problem> {
     }
     if config.anonymous.enabled {
         user("anonymous", "account", &config.anonymous.account);
+    }
+    if let Some(account) = &config.login.users_account {
+        user("login", "users-account", account);
     }
     let login = &config.login;
     let mut lists = vec![

@@ -14,6 +14,8 @@ pub enum Document {
     ManCommand,
     /// man/ftpd.toml.5
     ManConf,
+    /// man/ftpd-users.5
+    ManUsers,
     /// etc/ftpd.toml
     Sample,
     /// docs/verbs.md
@@ -32,6 +34,7 @@ impl Document {
         match self {
             Document::ManCommand => manual::command(),
             Document::ManConf => manual::configuration(),
+            Document::ManUsers => manual::users(),
             Document::Sample => sample(),
             Document::Verbs => verbs::table(),
             Document::Bash => completions(Shell::Bash),

@@ -4,6 +4,7 @@ use clap::{Arg, CommandFactory};
 
 use super::Ftpd;
 use super::generate::{shown_value, wrap};
+use crate::config::users::UserOptions;
 use crate::config::{EventName, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
 use crate::events::facts::FACTS;
 use crate::protocol::message::Placeholder;
@@ -115,6 +116,12 @@ pub fn configuration() -> String {
 fn named(section: &str) -> String {
     let sections = NAMED_SECTIONS.iter().filter(|found| found.name == section);
     sections.flat_map(|section| section.options).map(item).collect()
+}
+
+/// man/ftpd-users.5.
+pub fn users() -> String {
+    let own: String = UserOptions::DOC.options.iter().map(item).collect();
+    include_str!("../../man/ftpd-users.5.in").replace("@OPTIONS@\n", &own)
 }
 
 /// An option as an item of a list.

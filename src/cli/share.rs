@@ -13,12 +13,13 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{Serving, absolute, print, refuse};
 use crate::config::{
-    AbsolutePath, Config, ConfigSource, LogTarget, Masquerade, Permissions, PortRange, RootDir, Template,
+    AbsolutePath, Config, ConfigSource, HashKind, LogTarget, Masquerade, Permissions, PortRange, RootDir,
+    Template,
 };
 use crate::ipc::messages::Password;
 use crate::supervisor;
 use crate::system::init::leave_process_one;
-use crate::worker::virtual_users;
+use crate::users::hashes;
 
 /// Letters and digits that are not mistaken for each other, 32 of them: five random bits each.
 const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -155,7 +156,7 @@ pub fn print_hash() -> ExitCode {
 
 /// The hash of a password, as the users file has it.
 fn hash(password: &Password) -> Result<String, String> {
-    virtual_users::hash(password.as_bytes()).map_err(|failure| failure.to_string())
+    hashes::make(HashKind::Argon2id, password.as_bytes()).map_err(|failure| failure.to_string())
 }
 
 /// The first line of standard input.

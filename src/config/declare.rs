@@ -109,7 +109,7 @@ macro_rules! section {
         $(#[doc = $text:literal])+
         [$section:ident] $Section:ident / $Overrides:ident {
             $($(#[doc = $option_text:literal])+
-            $key:ident: $kind:ty $(= $default:tt)? $(, such as $example:literal)?;)+
+            $key:ident: $kind:ty $(= $default:tt)? $(, such as $example:tt)?;)+
         }
     ) => {
         crate::config::declare::section! {
@@ -140,7 +140,7 @@ macro_rules! section {
         $(#[doc = $text:literal])+
         [$section:ident] $Section:ident {
             $($(#[doc = $option_text:literal])+
-            $key:ident: $kind:ty $(= $default:tt)? $(, such as $example:literal)?;)+
+            $key:ident: $kind:ty $(= $default:tt)? $(, such as $example:tt)?;)+
         }
     ) => {
         $(#[doc = $text])+

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::declare::Options;
 use super::reader::{Reader, bare_or_quoted};
 use super::value::text_values;
-use super::{AbsolutePath, Config, HostOptions, SessionOptions, SessionOverrides};
+use super::{AbsolutePath, Config, HostOptions, SessionOptions, SessionOverrides, Source};
 
 /// A `[host.NAME]` section.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -109,6 +109,17 @@ impl Config {
     pub fn users_file(&self, host: Option<&str>) -> Option<&AbsolutePath> {
         let own = host.and_then(|name| self.host.get(name)).and_then(|host| host.own.users_file.as_ref());
         own.or(self.login.users_file.as_ref())
+    }
+
+    /// Whether this host has a users file of its own.
+    pub fn has_users_file(&self, host: Option<&str>) -> bool {
+        host.and_then(|name| self.host.get(name)).is_some_and(|host| host.own.users_file.is_some())
+    }
+
+    /// Who is asked about users of this host, in this order.
+    pub fn sources(&self, host: Option<&str>) -> &[Source] {
+        let own = host.and_then(|name| self.host.get(name)).and_then(|host| host.own.sources.as_ref());
+        own.unwrap_or(&self.login.sources)
     }
 
     /// Whether anonymous logins are possible at this host.

@@ -4,6 +4,7 @@
 //! `ftpd show-config`, etc/ftpd.toml and ftpd.toml(5). No policy lives here: a value says what is meant, the process
 //! that uses it decides.
 
+mod accounts;
 mod check;
 mod data;
 mod declare;
@@ -21,6 +22,7 @@ mod size;
 mod source;
 mod texts;
 mod tls;
+pub mod users;
 mod value;
 mod values;
 
@@ -28,6 +30,7 @@ use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::path::Path;
 
+pub use accounts::{Date, EmailPattern, HashKind, Origin, Source, UidRange};
 pub use check::Finding;
 pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use super::accounts::{HashKind, Origin, Source, UidRange};
 use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
 use super::hosts::{HostAddress, HostName};
@@ -97,15 +98,31 @@ options! {
         allow_groups: Vec<String> = [];
         /// Members of these groups cannot log in, not even those of `allow-users`.
         reject_groups: Vec<String> = [];
+        /// If there are networks in it: only clients of these can log in, whoever they are, also as anonymous.
+        allow_networks: Vec<Network> = [];
+        /// Clients of these networks cannot log in, not even those of `allow-networks`.
+        reject_networks: Vec<Network> = [];
+        /// Who is asked about a user, in this order: `"users-file"`, `"check"` (the program of `check-program`), `"system"`
+        /// (PAM). The first one who knows him decides, and the others are not asked; what is not configured knows nobody.
+        /// The accounts of the machine know whoever has one; if they stand last, PAM is asked about anybody.
+        sources: Vec<Source> = ["users-file", "check", "system"];
         /// How long a client waits for the answer to a wrong login.
         failure_delay: Seconds<0, 60> = 3;
         /// Wrong logins after which the connection ends.
         max_failures: Count<1, 100> = 3;
         /// Time from connecting to being logged in, all in all. Commands do not extend it.
         login_timeout: Seconds<1, 3600> = 60;
-        /// A file of users who have no account on the machine, with hashes of their passwords (see `ftpd hash-password`).
-        /// It should be readable by root alone.
+        /// A file of users who have no account on the machine, with hashes of their passwords: see ftpd-users(5). It should
+        /// be readable by root alone.
         users_file: Option<AbsolutePath>, such as "/etc/ftpd/users.toml";
+        /// The system account that users of the file run as who have neither `account` nor `uid` there. It cannot be root.
+        users_account: Option<String>, such as "ftp-users";
+        /// Numbers for users who run as a `uid` of their own. No account or group of the machine may have one of them, now or
+        /// later, and no range of subuid(5) or subgid(5).
+        uid_range: Option<UidRange>, such as "70000-99999";
+        /// What `ftpd user` and `ftpd hash-password` make hashes of passwords with: `"argon2id"`, `"yescrypt"`, `"scrypt"`,
+        /// `"bcrypt"`, `"sha512-crypt"` or `"sha256-crypt"`.
+        password_hash: HashKind = "argon2id";
     }
 
     /// Login without a password, as `anonymous` or `ftp`.
@@ -126,10 +143,12 @@ options! {
     [session] SessionOptions / SessionOverrides {
         /// What the user sees as `/`: `"home"` is the home directory, `"real"` the whole file system (the session
         /// starts in the home directory), and a path is the directory to be locked into, where `%u` stands for the
-        /// user's name, `%h` for the home directory and `%%` for a percent sign.
+        /// user's name, `%g` for the name of the primary group, `%h` for the home directory and `%%` for a percent sign. If
+        /// there is `/./` in the path, also in a home directory of passwd(5), it divides what the session is locked into
+        /// from where it starts in it.
         root_dir: RootDir = "home";
-        /// The directory to take where the home directory does not exist; `%u`, `%h` and `%%` as in `root-dir`. If not
-        /// set, such users are refused.
+        /// The directory to take where the home directory does not exist; `%u`, `%g`, `%h` and `%%` as in `root-dir`. If
+        /// not set, such users are refused.
         missing_home: Option<Template>, such as "/srv/ftp/homeless";
         /// Permissions that new files and directories do not get, in octal.
         umask: OctalMode = "022";
@@ -169,6 +188,9 @@ options! {
         /// What must be protected by TLS: `"none"`; `"login"`, logins with a password; `"control"`, anonymous logins too;
         /// `"data"`, data connections; `"all"`, every login and data connections.
         require_tls: RequireTls = "none";
+        /// If there are networks in it: the user can log in from these alone, or, with a `!` in front, from anywhere but
+        /// these. The lists of `[login]` hold beside it.
+        login_networks: Vec<Origin> = [];
     }
 
     /// TLS, for clients who ask for it (AUTH TLS), and on the listeners of `implicit-addresses`. There is none unless
@@ -282,6 +304,12 @@ options! {
         allow_groups: Vec<String> = [];
         /// Members of these groups cannot log in here, not even those of `allow-users`.
         reject_groups: Vec<String> = [];
+        /// If there are networks in it: only clients of these can log in here.
+        allow_networks: Vec<Network> = [];
+        /// Clients of these networks cannot log in here.
+        reject_networks: Vec<Network> = [];
+        /// Who is asked about a user here, in place of `sources` in `[login]`.
+        sources: Option<Vec<Source>>, such as ["users-file"];
         /// A file of the users of this host who have no account on the machine, in place of `users-file` in `[login]`.
         users_file: Option<AbsolutePath>, such as "/etc/ftpd/users.example.org.toml";
         /// Whether anonymous clients can log in here, in place of `enabled` in `[anonymous]`.

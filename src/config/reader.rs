@@ -69,6 +69,33 @@ pub struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
+impl<'a> Reader<'a> {
+    /// A text that is about to be read.
+    pub fn of(path: Option<&Path>, text: &'a str) -> Reader<'a> {
+        let places = Places { path: path.map(Path::to_path_buf), lines: Vec::new() };
+        Reader { text, places, problems: Vec::new() }
+    }
+
+    /// The text as TOML.
+    pub fn document(&mut self) -> Result<DeTable<'a>, Error> {
+        let (document, errors) = DeTable::parse_recoverable(self.text);
+        if errors.is_empty() {
+            return Ok(document.into_inner());
+        }
+        errors.iter().for_each(|error| self.not_toml(error));
+        Err(Error { problems: std::mem::take(&mut self.problems) })
+    }
+
+    /// Where everything stands; or everything that is wrong.
+    pub fn finish(mut self) -> Result<Places, Error> {
+        if self.problems.is_empty() {
+            return Ok(self.places);
+        }
+        self.problems.sort_by_key(|problem| problem.line);
+        Err(Error { problems: self.problems })
+    }
+}
+
 impl Reader<'_> {
     /// Takes the value of one option into its field.
     pub fn take<T: Value>(
@@ -109,7 +136,7 @@ impl Reader<'_> {
     }
 
     /// The line of a byte, counted from 1.
-    fn line_of(&self, at: usize) -> usize {
+    pub fn line_of(&self, at: usize) -> usize {
         1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
     }
 
@@ -187,15 +214,10 @@ pub fn read(path: &Path) -> Result<Config, Error> {
 
 /// Reads the text of a file. What options say together is not looked at.
 pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
-    let places = Places { path: Some(path.to_path_buf()), lines: Vec::new() };
-    let mut reader = Reader { text, places, problems: Vec::new() };
-    let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        errors.iter().for_each(|error| reader.not_toml(error));
-        return Err(Error { problems: reader.problems });
-    }
+    let mut reader = Reader::of(Some(path), text);
+    let document = reader.document()?;
     let mut config = Config::default();
-    for (name, value) in document.get_ref() {
+    for (name, value) in &document {
         match name.get_ref().as_ref() {
             "host" => reader.hosts(value, &mut config.host),
             "listener" => reader.named("listener", value, &mut config.listener, ListenerOptions::read),
@@ -205,13 +227,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
             section => read_section(&mut config, &mut reader, section, name.span().start, value),
         }
     }
-    if reader.problems.is_empty() {
-        config.places = reader.places;
-        Ok(config)
-    } else {
-        reader.problems.sort_by_key(|problem| problem.line);
-        Err(Error { problems: reader.problems })
-    }
+    config.places = reader.finish()?;
+    Ok(config)
 }
 
 fn read_section(

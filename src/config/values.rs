@@ -178,7 +178,7 @@ impl fmt::Display for AbsolutePath {
     }
 }
 
-/// A path with blanks: `%u` is the user's name, `%h` his home directory, `%%` a percent sign.
+/// A path with blanks: `%u` is the user's name, `%g` that of his group, `%h` his home directory, `%%` a percent sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(String);
 
@@ -196,12 +196,15 @@ impl Template {
         (!without.contains('%')).then(|| self.0.replace("%%", "%").into())
     }
 
-    /// The path for this user; `None` for a name that is no plain component of a path.
-    pub fn expand(&self, user: &str, home: &Path) -> Option<PathBuf> {
-        let mut components = Path::new(user).components();
-        match (components.next(), components.next()) {
-            (Some(Component::Normal(name)), None) if name == user => {}
-            _ => return None,
+    /// The path for this user; `None` where a name would have to be a component of it that can be none.
+    pub fn expand(&self, user: &str, group: &str, home: &Path) -> Option<PathBuf> {
+        let is_plain = |name: &str| {
+            let mut components = Path::new(name).components();
+            matches!((components.next(), components.next()), (Some(Component::Normal(same)), None) if same == name)
+        };
+        let needs_group = self.0.replace("%%", "").contains("%g");
+        if !is_plain(user) || needs_group && !is_plain(group) {
+            return None;
         }
         let mut path = std::ffi::OsString::new();
         let mut rest = self.0.as_str();
@@ -209,6 +212,7 @@ impl Template {
             path.push(before);
             match after.as_bytes().first() {
                 Some(b'u') => path.push(user),
+                Some(b'g') => path.push(group),
                 Some(b'h') => path.push(home),
                 _ => path.push("%"),
             }
@@ -228,8 +232,8 @@ impl FromStr for Template {
         }
         let mut rest = text;
         while let Some((_, after)) = rest.split_once('%') {
-            if !after.starts_with(['u', 'h', '%']) {
-                return Err(format!("{text:?} has a % that is none of %u, %h and %%"));
+            if !after.starts_with(['u', 'g', 'h', '%']) {
+                return Err(format!("{text:?} has a % that is none of %u, %g, %h and %%"));
             }
             rest = &after[1..];
         }
@@ -379,8 +383,8 @@ text_values! {
     OctalMode: "octal mode as text".into();
     Permissions: "permission letters".into();
     PortRange: "range of ports, such as \"50000-50999\"".into();
-    RootDir: "\"home\", \"real\" or an absolute path with %u and %h".into();
-    Template: "absolute path with %u and %h".into();
+    RootDir: "\"home\", \"real\" or an absolute path with %u, %g and %h".into();
+    Template: "absolute path with %u, %g and %h".into();
 }
 
 /// A string as TOML writes it.

@@ -55,6 +55,11 @@ pub fn group_name(gid: u32) -> Option<String> {
     users::get_group_by_gid(gid).map(|group| group.name().to_string_lossy().into_owned())
 }
 
+/// The number of the group of this name.
+pub fn group_id(name: &str) -> Option<u32> {
+    users::get_group_by_name(name).map(|group| group.gid())
+}
+
 /// The supplementary groups of this process.
 pub fn current_groups() -> Result<Vec<u32>, Failure> {
     let groups = getgroups().doing(|| "getgroups".into())?;

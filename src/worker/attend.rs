@@ -144,8 +144,8 @@ impl<'a> Attendance<'a> {
         let link = &self.session.link;
         // A session that ends while it is answered is found gone with the next message.
         let _ = match message {
-            FromSession::UserName { uid } => favours::user_name(link, uid),
-            FromSession::GroupName { gid } => favours::group_name(link, gid),
+            FromSession::UserName { uid } => favours::user_name(link, self.login.account(), uid),
+            FromSession::GroupName { gid } => favours::group_name(link, self.login.account(), gid),
             FromSession::Sign { scheme, message } => {
                 let budget = match config.tls.session_reuse {
                     SessionReuse::Off | SessionReuse::Prefer => u32::MAX,

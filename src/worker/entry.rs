@@ -14,7 +14,7 @@ use crate::ipc::messages::{Admission, FromSession, Leaving, Password, Security, 
 use crate::ipc::occurrences::What;
 use crate::log::{self, quoted};
 use crate::system::poll::{PollFlags, wait};
-use crate::system::{Failure, accounts, memory};
+use crate::system::{Failure, memory};
 
 /// How long a new session may take to say that it is ready. Home directories may be on slow networks.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -124,17 +124,14 @@ impl Worker<'_> {
             return self.fail(user, "the frontend named a virtual host that is none here", Vec::new());
         };
         self.note_attempt(host, user, security);
-        let attempt = Attempt { peer: client.peer.ip(), host, name: user, password: &password };
+        let is_protected = security != Security::Plain;
+        let attempt = Attempt { peer: client.peer.ip(), host, name: user, password: &password, is_protected };
         let decision = login::decide(config, &attempt, dialogue);
         drop(password);
         let mut login = match decision {
             Ok(login) => login,
             Err(refused) => return self.fail(user, &refused.log, refused.texts),
         };
-        if security == Security::Plain && login.options().require_tls.of_login(!self.is_anonymous(&login)) {
-            let text = "This login needs TLS; say AUTH TLS first.".to_string();
-            return self.fail(user, "it came without TLS", vec![text]);
-        }
         match self.is_admitted(dialogue, &login) {
             Ok(Admission::Yes) => {}
             Ok(Admission::No { why, text }) => return self.fail(user, &why, vec![text]),
@@ -153,11 +150,6 @@ impl Worker<'_> {
                 self.fail(user, &why, texts)
             }
         }
-    }
-
-    /// Nobody else is called so where there are anonymous logins.
-    fn is_anonymous(&self, login: &Login) -> bool {
-        self.inheritance.config.has_anonymous(login.host()) && login.name() == "anonymous"
     }
 
     /// Asks the supervisor, who alone can count.
@@ -193,10 +185,7 @@ impl Worker<'_> {
     /// The groups that sessions are counted by: as many as a message has room for, those first that the configuration
     /// speaks of. An anonymous client has none.
     fn told_groups(&self, login: &Login) -> Vec<String> {
-        if self.is_anonymous(login) {
-            return Vec::new();
-        }
-        let mut groups = accounts::group_names(&login.account().groups);
+        let mut groups = login.groups().to_vec();
         groups.sort_by_key(|group| !self.inheritance.config.group.contains_key(group));
         let mut room = ROOM_FOR_GROUPS;
         groups.retain(|group| {

@@ -7,6 +7,7 @@ use super::Client;
 use super::keys::KeyHolder;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{SessionLink, ToSession};
+use crate::system::privileges::Account;
 use crate::system::{accounts, socket};
 
 /// The port that active data connections come from (RFC 959 5.2, ftp-data).
@@ -15,14 +16,16 @@ const FTP_DATA_PORT: u16 = 20;
 /// Ports below this belong to services; nobody gets a connection of ours to them.
 const FIRST_ORDINARY_PORT: u16 = 1024;
 
-/// What this uid is called, or nothing.
-pub fn user_name(link: &SessionLink, uid: u32) -> Result<(), Error> {
-    link.send(&ToSession::Name { name: accounts::user_name(uid).unwrap_or_default() })
+/// What this uid is called, or nothing. Who has a number of his own goes by his name, which no database knows.
+pub fn user_name(link: &SessionLink, own: &Account, uid: u32) -> Result<(), Error> {
+    let own_name = || (uid == own.uid).then(|| own.name.clone());
+    link.send(&ToSession::Name { name: accounts::user_name(uid).or_else(own_name).unwrap_or_default() })
 }
 
-/// What this gid is called, or nothing.
-pub fn group_name(link: &SessionLink, gid: u32) -> Result<(), Error> {
-    link.send(&ToSession::Name { name: accounts::group_name(gid).unwrap_or_default() })
+/// What this gid is called, or nothing. The same holds for the group of such a number.
+pub fn group_name(link: &SessionLink, own: &Account, gid: u32) -> Result<(), Error> {
+    let own_name = || (gid == own.gid).then(|| own.name.clone());
+    link.send(&ToSession::Name { name: accounts::group_name(gid).or_else(own_name).unwrap_or_default() })
 }
 
 /// A signature for the handshake of a data connection. `budget`: how many there may be.

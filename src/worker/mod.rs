@@ -20,7 +20,6 @@ mod processes;
 mod relay;
 mod serve;
 mod telling;
-pub(crate) mod virtual_users;
 mod watch;
 
 pub use inheritance::Inheritance;

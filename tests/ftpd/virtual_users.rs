@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Stdio;
 
 use crate::accounts::Account;
@@ -19,7 +19,22 @@ tests! {
     a_virtual_host_has_virtual_users_of_its_own
     accounts_of_the_machine_log_in_beside_virtual_users
     lists_of_users_hold_for_virtual_users
-    a_users_file_with_a_fault_lets_nobody_in
+    a_fault_in_an_entry_shuts_out_its_user_alone
+    a_users_file_that_is_no_toml_lets_nobody_in
+    refuses_weak_hashes_and_says_whose_and_where
+    takes_every_kind_of_hash_that_is_good
+    a_user_runs_as_a_number_of_his_own
+    a_number_that_somebody_has_is_nobody_elses
+    users_without_an_account_share_one
+    an_entry_may_have_any_option_of_a_session
+    a_group_of_the_file_has_options_and_stands_in_lists
+    an_account_has_another_password_for_ftp
+    an_account_with_a_password_for_ftp_is_an_account_for_all_else
+    an_entry_expires
+    a_disabled_entry_shuts_out_its_user
+    a_user_comes_from_his_networks_alone
+    the_sources_are_asked_in_their_order
+    a_slash_dot_slash_divides_the_jail_from_the_start
     warns_of_a_users_file_that_others_may_read
     changes_of_the_users_file_count_at_once
     a_session_does_not_inherit_what_the_worker_read_of_others
@@ -109,7 +124,7 @@ fn refuses_a_virtual_user_who_would_run_as_root_or_nobody_knows_whom() {
     let world = World::new();
     with_carl(&world, "");
     let server = Server::start(&world, USERS);
-    for (account, why) in [("account = \"root\"", "is root"), ("", "no account"), ("account = \"no1\"", "no1")] {
+    for (account, why) in [("account = \"root\"", "is root"), ("", "no users-account"), ("account = \"no1\"", "no1")] {
         with_carl(&world, account);
         let before = server.log_length();
         log_in("carl", "tweedle", 530);
@@ -144,17 +159,273 @@ fn lists_of_users_hold_for_virtual_users() {
     assert!(server.wait_for_log("carl").contains("reject-users"));
 }
 
-fn a_users_file_with_a_fault_lets_nobody_in() {
+fn a_fault_in_an_entry_shuts_out_its_user_alone() {
     let world = World::new();
-    with_carl(&world, "acount = \"ftp\"");
+    let hash = hash(&world, "tweedle");
+    write_users(
+        &world,
+        &format!("[carl]\npassword = '{hash}'\nacount = \"ftp\"\n[dora]\npassword = '{hash}'\naccount = \"ftp\"\n"),
+    );
+    let server = Server::start(&world, USERS);
+    log_in("carl", "tweedle", 530);
+    let line = server.wait_for_log("carl");
+    assert!(line.contains("users.toml:3: [carl] acount: there is no such option"), "not clear: {line}");
+    assert!(!line.contains("argon2id"), "the log shows a hash: {line}");
+    log_in("dora", "tweedle", 230);
+    log_in("alice", "wonderland", 230);
+}
+
+fn a_users_file_that_is_no_toml_lets_nobody_in() {
+    let world = World::new();
+    with_carl(&world, "account = ftp");
     let server = Server::start(&world, USERS);
     for (name, password) in [("carl", "tweedle"), ("alice", "wonderland")] {
         let before = server.log_length();
         log_in(name, password, 530);
         let line = server.wait_for_log_after(before, name);
-        assert!(line.contains("users-file, line 3") && line.contains("acount"), "not clear: {line}");
+        assert!(line.contains("users.toml:3:") && line.contains("quotes"), "not clear: {line}");
         assert!(!line.contains("argon2id"), "the log shows a hash: {line}");
     }
+}
+
+fn refuses_weak_hashes_and_says_whose_and_where() {
+    let world = World::new();
+    write_users(&world, "");
+    let server = Server::start(&world, USERS);
+    for (hash, why) in [
+        ("$1$saltsalt$w/Ivy2gobQNOjDXinAHvO.", "md5-crypt"),
+        ("abN/qM.L/H8EQ", "DES"),
+        ("letmein", "the password itself"),
+    ] {
+        write_users(&world, &format!("# one\n[carl]\npassword = '{hash}'\naccount = 'ftp'\n"));
+        let before = server.log_length();
+        log_in("carl", "letmein", 530);
+        let line = server.wait_for_log_after(before, "carl");
+        assert!(line.contains("users.toml:3: [carl] password: ") && line.contains(why), "{line}");
+        assert!(!line.contains(hash), "the log shows it: {line}");
+    }
+}
+
+fn takes_every_kind_of_hash_that_is_good() {
+    let world = World::new();
+    write_users(&world, "");
+    let _server = Server::start(&world, USERS);
+    for hash in [
+        "$y$j75$abcdefgh$DdqAN74pEsqcqznWjI6lb6Ti0k.v6rz1vjj3ppJzqR3",
+        "$7$A6....1....abcdefgh$kMEqCoSU.IPc7BP06sb71Em0rcVGRW/9hDH1oUOC5.B",
+        "$2b$04$abcdefghijklmnopqrstuuPT0cs.zGMMB9aUG3xKmxLeI//6s0m5C",
+        "$6$rounds=1000$saltsalt$aNF9tU6uHTOC2NiIWiuJn8z6qyclAE02Yy4ol5lET6jnZ3f54SKVp6wF/gNfMbLgvQnz1/GTHnAGslNPaMo7b/",
+        "$5$rounds=1000$saltsalt$5rMmZvzItwnYc2PeSdWFO569/JUhViTh1X8jpTi.AI0",
+    ] {
+        write_users(&world, &format!("[carl]\npassword = '{hash}'\naccount = 'ftp'\n"));
+        log_in("carl", "letmein", 230);
+        log_in("carl", "letmeout", 530);
+    }
+}
+
+/// `USERS`, and numbers for users of the file.
+const OWN_UIDS: &str = "login.users-file = \"/etc/ftpd-users.toml\"\nlogin.uid-range = \"70000-70009\"";
+
+fn a_user_runs_as_a_number_of_his_own() {
+    let world = World::new();
+    let hash = hash(&world, "tweedle");
+    let entry = |name: &str, more: &str| {
+        format!("[{name}]\npassword = '{hash}'\nhome = \"/srv/{name}\"\n{more}\n")
+    };
+    write_users(
+        &world,
+        &(entry("carl", "uid = 70000")
+            + &entry("dora", "uid = 70001\nroot-dir = \"/srv/carl\"")
+            + &entry("emil", "uid = 70002\ngroup = \"staff\"")),
+    );
+    for (name, uid, gid) in [("carl", 70000, 70000), ("emil", 70002, 3001)] {
+        let home = format!("/srv/{name}");
+        fs::create_dir(&home).expect("home");
+        fs::set_permissions(&home, Permissions::from_mode(0o755)).expect("mode");
+        chown(&home, Some(uid), Some(gid)).expect("owner");
+    }
+    let server = Server::start(&world, OWN_UIDS);
+    let mut carl = log_in("carl", "tweedle", 230);
+    let session = server.process("session");
+    assert_eq!([session.uids(), session.gids()], [[70000; 4]; 2]);
+    carl.command("SITE UMASK 077", 200);
+    carl.transmit("STOR secret.txt", b"secret");
+    assert!(carl.receive_text("LIST").contains("carl"), "his number goes by his name");
+    carl.command("QUIT", 221);
+    // The same directory, and the kernel says no.
+    let mut dora = log_in("dora", "tweedle", 230);
+    dora.passive();
+    dora.command("RETR secret.txt", 550);
+    dora.passive();
+    dora.command("STOR other.txt", 550);
+    dora.command("QUIT", 221);
+    let mut emil = log_in("emil", "tweedle", 230);
+    emil.transmit("STOR shared.txt", b"shared");
+    let found = fs::metadata("/srv/emil/shared.txt").expect("what was stored");
+    assert_eq!((found.uid(), found.gid()), (70002, 3001));
+}
+
+fn a_number_that_somebody_has_is_nobody_elses() {
+    let world = World::new();
+    write_users(&world, "");
+    world.add(Account::new("owner", 70000));
+    world.group("owners", 70001, &[]);
+    let server = Server::start(&world, OWN_UIDS);
+    for (uid, why) in [(70000, "the account \"owner\""), (70001, "the group \"owners\""), (70010, "uid-range")] {
+        with_carl(&world, &format!("uid = {uid}"));
+        let before = server.log_length();
+        log_in("carl", "tweedle", 530);
+        let line = server.wait_for_log_after(before, "carl");
+        assert!(line.contains(why), "{line}");
+    }
+}
+
+fn users_without_an_account_share_one() {
+    let world = World::new();
+    with_carl(&world, "");
+    let server = Server::start(&world, &format!("{USERS}\nlogin.users-account = \"ftp\""));
+    let _carl = log_in("carl", "tweedle", 230);
+    assert_eq!(server.process("session").uids(), [991; 4]);
+}
+
+fn an_entry_may_have_any_option_of_a_session() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"\nlogin-message = \"Hello, %u.\"\nquit-message = \"So long.\"\n");
+    let _server = Server::start(&world, &format!("{USERS}\nuser.carl.login-message = \"No.\""));
+    let mut client = Client::greeted();
+    client.command("USER carl", 331);
+    assert_eq!(client.command("PASS tweedle", 230).text(), "Hello, carl.");
+    assert_eq!(client.command("QUIT", 221).text(), "So long.");
+}
+
+fn a_group_of_the_file_has_options_and_stands_in_lists() {
+    let world = World::new();
+    write_users(&world, "");
+    let settings = format!("{USERS}\ngroup.readers.permissions = \"elr\"\nlogin.reject-groups = [\"gone\"]");
+    let server = Server::start(&world, &settings);
+    with_carl(&world, "account = \"ftp\"\ngroups = [\"readers\"]");
+    log_in("carl", "tweedle", 230).command("MKD new", 550);
+    with_carl(&world, "account = \"ftp\"\ngroups = [\"readers\", \"gone\"]");
+    log_in("carl", "tweedle", 530);
+    server.wait_for_log("the group gone is named in reject-groups");
+}
+
+fn an_account_has_another_password_for_ftp() {
+    let world = World::new();
+    fs::create_dir("/srv/elsewhere").expect("directory");
+    write_users(
+        &world,
+        &format!(
+            "[alice]\npassword = '{}'\nsystem = true\nhome = \"/srv/elsewhere\"\npermissions = \"elr\"\n\
+             login-message = \"For FTP alone.\"\n",
+            hash(&world, "tweedle")
+        ),
+    );
+    world.write("/srv/elsewhere/here.txt", "Here.");
+    let server = Server::start(&world, USERS);
+    log_in("alice", "wonderland", 530);
+    let mut client = Client::greeted();
+    client.command("USER alice", 331);
+    assert_eq!(client.command("PASS tweedle", 230).text(), "For FTP alone.");
+    let session = server.process("session");
+    assert_eq!(session.uids(), [2001; 4]);
+    assert!(session.groups().contains(&3001), "her groups are those of the account");
+    assert_eq!(client.receive_text("RETR here.txt"), "Here.");
+    client.command("MKD new", 550);
+}
+
+fn an_account_with_a_password_for_ftp_is_an_account_for_all_else() {
+    let world = World::new();
+    world.add(Account::new("carol", 2003).shell("/usr/sbin/nologin"));
+    world.add(Account::new("dave", 2004).expired());
+    world.add(Account::new("system1", 500));
+    let hash = hash(&world, "tweedle");
+    let entry = |name| format!("[{name}]\npassword = '{hash}'\nsystem = true\n");
+    write_users(&world, &["carol", "dave", "system1", "ghost", "root"].map(entry).concat());
+    let server = Server::start(&world, USERS);
+    for (name, why) in
+        [("carol", "shell"), ("dave", "PAM account"), ("system1", "min-uid"), ("ghost", "there is none"), ("root", "root")]
+    {
+        let before = server.log_length();
+        log_in(name, "tweedle", 530);
+        let line = server.wait_for_log_after(before, name);
+        assert!(line.contains(why), "{name}: {line}");
+    }
+}
+
+fn an_entry_expires() {
+    let world = World::new();
+    write_users(&world, "");
+    let server = Server::start(&world, USERS);
+    with_carl(&world, "account = \"ftp\"\nexpires = \"2999-01-01\"");
+    log_in("carl", "tweedle", 230);
+    with_carl(&world, "account = \"ftp\"\nexpires = \"2020-01-01\"");
+    let mut client = Client::greeted();
+    client.command("USER carl", 331);
+    assert!(client.command("PASS tweedle", 530).whole().contains("Your account has expired."));
+    server.wait_for_log("has expired on 2020-01-01");
+    // Who does not know the password learns nothing of it.
+    client.command("USER carl", 331);
+    assert_eq!(client.command("PASS wrong", 530).lines, ["530 Login incorrect."]);
+}
+
+fn a_disabled_entry_shuts_out_its_user() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"\ndisabled = true");
+    let server = Server::start(&world, USERS);
+    let mut client = Client::greeted();
+    client.command("USER carl", 331);
+    assert_eq!(client.command("PASS tweedle", 530).lines, ["530 Login incorrect."]);
+    server.wait_for_log("the entry is disabled");
+}
+
+fn a_user_comes_from_his_networks_alone() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"\nlogin-networks = [\"127.0.0.0/8\", \"!127.0.0.9\"]");
+    let server = Server::start(&world, USERS);
+    let from = |own: &str, code| {
+        let mut client = Client::connect_from(own.parse().expect("address"), ([127, 0, 0, 1], 21).into());
+        client.expect(220);
+        client.command("USER carl", 331);
+        client.command("PASS tweedle", code);
+    };
+    from("127.0.0.1", 230);
+    from("127.0.0.9", 530);
+    server.wait_for_log("login-networks does not have the address");
+}
+
+fn the_sources_are_asked_in_their_order() {
+    let world = World::new();
+    write_users(
+        &world,
+        &format!(
+            "[alice]\npassword = '{0}'\naccount = 'ftp'\n[carl]\npassword = '{0}'\naccount = 'ftp'\n",
+            hash(&world, "tweedle")
+        ),
+    );
+    let with = |sources: &str| Server::start(&world, &format!("{USERS}\nlogin.sources = [{sources}]"));
+    let server = with("\"system\", \"users-file\"");
+    // The first one who knows her decides; him only the second one knows.
+    log_in("alice", "tweedle", 530);
+    log_in("alice", "wonderland", 230);
+    log_in("carl", "tweedle", 230);
+    drop(server);
+    let server = with("\"users-file\"");
+    log_in("alice", "tweedle", 230);
+    log_in("bob", "wonderland", 530);
+    assert!(server.wait_for_log("bob").contains("no source knows the name"));
+}
+
+fn a_slash_dot_slash_divides_the_jail_from_the_start() {
+    let world = World::new();
+    world.add(Account::new("carol", 2003).home("/srv/team/./carol"));
+    world.write("/srv/team/carol/own.txt", "Own.");
+    world.write("/srv/team/common.txt", "Common.");
+    let _server = Server::start(&world, "");
+    let mut client = Client::logged_in("carol");
+    assert!(client.command("PWD", 257).text().contains("\"/carol\""));
+    assert_eq!(client.receive_text("RETR own.txt"), "Own.");
+    assert_eq!(client.receive_text("RETR /common.txt"), "Common.");
 }
 
 fn warns_of_a_users_file_that_others_may_read() {

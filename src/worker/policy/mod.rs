@@ -1,12 +1,22 @@
-//! Who may try a password at all. Pure: facts in, an objection out, which is for the log and never for the client.
+//! Who may come in. Pure: facts in, an objection out, which is for the log.
+//!
+//! There are two questions. May this name, account and address try a password at all ([`objection`])? And somebody who has
+//! given the right one: is he to come in here and now ([`reservation`])? What the second one says, he may read.
+
+mod reservation;
+
+pub use reservation::{Proven, reservation};
 
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::config::{HostOptions, LoginOptions};
+use crate::config::{HostOptions, LoginOptions, Network};
 use crate::system::privileges::Account;
 
 /// What is known about who wants to log in, and the files that have a say.
 pub struct Facts<'a> {
+    /// Where he is.
+    pub peer: IpAddr,
     /// The name that was given, or that PAM made of it.
     pub name: &'a str,
     /// The account of this name, if there is one. (PAM may know names that the machine does not.)
@@ -41,6 +51,10 @@ pub enum Objection {
     RejectedGroup(String),
     /// There are allow-users or allow-groups, and neither has him.
     NotAllowed,
+    /// reject-networks has this one, and he is in it.
+    RejectedNetwork(Network),
+    /// There are allow-networks, and none has him.
+    NotAllowedNetwork,
 }
 
 impl fmt::Display for Objection {
@@ -53,13 +67,35 @@ impl fmt::Display for Objection {
             Objection::RejectedUser => f.write_str("named in reject-users"),
             Objection::RejectedGroup(group) => write!(f, "the group {group} is named in reject-groups"),
             Objection::NotAllowed => f.write_str("neither allow-users nor allow-groups has him"),
+            Objection::RejectedNetwork(network) => write!(f, "{network} is named in reject-networks"),
+            Objection::NotAllowedNetwork => f.write_str("the address is in none of allow-networks"),
         }
     }
+}
+
+/// Whether anything speaks against clients of this address, at the virtual host if there is one, whoever they are.
+pub fn objection_to_address(
+    options: &LoginOptions,
+    host: Option<&HostOptions>,
+    peer: IpAddr,
+) -> Option<Objection> {
+    let general = (&options.allow_networks, &options.reject_networks);
+    let of_host = host.map(|host| (&host.allow_networks, &host.reject_networks));
+    [Some(general), of_host].into_iter().flatten().find_map(|(allowed, rejected)| {
+        if let Some(network) = rejected.iter().find(|network| network.contains(peer)) {
+            return Some(Objection::RejectedNetwork(*network));
+        }
+        let is_allowed = allowed.is_empty() || allowed.iter().any(|network| network.contains(peer));
+        (!is_allowed).then_some(Objection::NotAllowedNetwork)
+    })
 }
 
 /// Whether anything speaks against this login, at the virtual host if there is one. What denies wins over what allows.
 pub fn objection(options: &LoginOptions, host: Option<&HostOptions>, facts: &Facts<'_>) -> Option<Objection> {
     let Facts { name, account, groups, .. } = *facts;
+    if let Some(objection) = objection_to_address(options, host, facts.peer) {
+        return Some(objection);
+    }
     if let Some(account) = account {
         if account.uid == 0 {
             return Some(Objection::Root);
@@ -169,6 +205,7 @@ mod tests {
         Count::new(uid).unwrap()
     }
 
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
     const SHELLS: &str = "# valid shells\n/bin/sh\n/bin/bash # the usual\n";
 
     /// What speaks against this account, with these options changed.
@@ -177,6 +214,7 @@ mod tests {
         change(&mut options);
         let groups = ["alice".to_string(), "staff".to_string()];
         let facts = Facts {
+            peer: PEER,
             name: &account.name,
             account: Some(account),
             groups: &groups,
@@ -214,8 +252,14 @@ mod tests {
     fn ftpusers_holds_for_the_name_as_given_too() {
         let options = LoginOptions::default();
         let account = alice();
-        let facts =
-            Facts { name: "al", account: Some(&account), groups: &[], ftpusers: Some("al\n"), shells: None };
+        let facts = Facts {
+            peer: PEER,
+            name: "al",
+            account: Some(&account),
+            groups: &[],
+            ftpusers: Some("al\n"),
+            shells: None,
+        };
         assert_eq!(objection(&options, None, &facts), Some(Objection::Ftpusers));
     }
 
@@ -232,8 +276,14 @@ mod tests {
     #[test]
     fn without_a_file_of_shells_every_shell_is_valid() {
         let account = Account { shell: "/odd".into(), ..alice() };
-        let facts =
-            Facts { name: "alice", account: Some(&account), groups: &[], ftpusers: None, shells: None };
+        let facts = Facts {
+            peer: PEER,
+            name: "alice",
+            account: Some(&account),
+            groups: &[],
+            ftpusers: None,
+            shells: None,
+        };
         assert_eq!(objection(&LoginOptions::default(), None, &facts), None);
     }
 
@@ -266,8 +316,14 @@ mod tests {
     fn the_lists_of_a_host_hold_beside_the_general_ones() {
         let account = alice();
         let groups = ["staff".to_string()];
-        let facts =
-            Facts { name: "alice", account: Some(&account), groups: &groups, ftpusers: None, shells: None };
+        let facts = Facts {
+            peer: PEER,
+            name: "alice",
+            account: Some(&account),
+            groups: &groups,
+            ftpusers: None,
+            shells: None,
+        };
         let at = |options: &LoginOptions, change: fn(&mut HostOptions)| {
             let mut host = HostOptions::default();
             change(&mut host);
@@ -291,11 +347,39 @@ mod tests {
     #[test]
     fn a_name_without_an_account_is_checked_by_name() {
         let options = LoginOptions { reject_users: vec!["ghost".into()], ..LoginOptions::default() };
-        let facts =
-            |name| Facts { name, account: None, groups: &[], ftpusers: Some("eve"), shells: Some(SHELLS) };
+        let facts = |name| Facts {
+            peer: PEER,
+            name,
+            account: None,
+            groups: &[],
+            ftpusers: Some("eve"),
+            shells: Some(SHELLS),
+        };
         assert_eq!(objection(&options, None, &facts("ghost")), Some(Objection::RejectedUser));
         assert_eq!(objection(&options, None, &facts("eve")), Some(Objection::Ftpusers));
         assert_eq!(objection(&options, None, &facts("mallory")), None);
+    }
+
+    #[test]
+    fn a_network_is_rejected_before_it_is_allowed() {
+        let networks =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Network>>();
+        let with = |allowed: &[&str], rejected: &[&str]| {
+            let options = LoginOptions {
+                allow_networks: networks(allowed),
+                reject_networks: networks(rejected),
+                ..LoginOptions::default()
+            };
+            objection_to_address(&options, None, PEER)
+        };
+        assert_eq!(with(&[], &[]), None);
+        assert_eq!(with(&["192.0.2.0/24"], &[]), None);
+        assert_eq!(with(&["198.51.100.0/24"], &[]), Some(Objection::NotAllowedNetwork));
+        let rejected = Some(Objection::RejectedNetwork("192.0.2.7".parse().unwrap()));
+        assert_eq!(with(&["192.0.2.0/24"], &["192.0.2.7"]), rejected);
+        let host = HostOptions { allow_networks: networks(&["::1"]), ..HostOptions::default() };
+        let at_host = objection_to_address(&LoginOptions::default(), Some(&host), PEER);
+        assert_eq!(at_host, Some(Objection::NotAllowedNetwork));
     }
 
     #[test]

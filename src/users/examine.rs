@@ -1,0 +1,111 @@
+//! Everything that is wrong with a users file, for an administrator: what its text says by itself, and against the
+//! accounts of the machine.
+
+use std::collections::BTreeMap;
+
+use super::file::{Error, UsersFile};
+use super::hashes::Hash;
+use crate::config::users::{HashText, UserEntry, UsersText};
+use crate::config::{Config, Count, Problem};
+use crate::system::accounts;
+
+/// What is wrong with entries. An error: with the whole file, so that nobody in it can log in.
+pub fn examine(file: &UsersFile, config: &Config) -> Result<Vec<Problem>, Error> {
+    let content = file.read()?;
+    let users = content.users()?;
+    Ok(problems(&users, config))
+}
+
+fn problems(users: &UsersText<'_>, config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut uids: BTreeMap<u32, &str> = BTreeMap::new();
+    for name in users.names() {
+        let entry = match users.entry(name) {
+            Some(Ok(entry)) => entry,
+            Some(Err(error)) => {
+                problems.extend(error.problems);
+                continue;
+            }
+            None => continue,
+        };
+        problems.extend(entry.objections(config.login.uid_range));
+        match entry.own.password.as_ref().map(HashText::text).map(Hash::read) {
+            Some(Ok(_)) => {}
+            Some(Err(reason)) => problems.push(entry.problem("password", reason)),
+            None => problems.push(entry.problem("password", "is missing")),
+        }
+        if let Some(uid) = entry.own.uid.map(Count::get)
+            && let Some(other) = uids.insert(uid, name)
+        {
+            problems.push(entry.problem("uid", format!("{uid} is also the uid of {other:?}")));
+        }
+        problems.extend(identity(&entry, name, config));
+    }
+    problems
+}
+
+/// What is wrong with whom he is to run as.
+fn identity(entry: &UserEntry, name: &str, config: &Config) -> Option<Problem> {
+    let own = &entry.own;
+    if own.system {
+        let is_there = accounts::by_name(name).is_some();
+        return (!is_there).then(|| entry.problem("system", format!("there is no account {name:?}")));
+    }
+    if let Some(uid) = own.uid.map(Count::get) {
+        if let Some(owner) = accounts::user_name(uid) {
+            return Some(entry.problem("uid", format!("{uid} is the uid of the account {owner:?}")));
+        }
+        return match &own.group {
+            Some(group) => match accounts::group_id(group) {
+                Some(0) => Some(entry.problem("group", format!("{group:?} is root's"))),
+                Some(_) => None,
+                None => Some(entry.problem("group", format!("there is no group {group:?}"))),
+            },
+            None => accounts::group_name(uid)
+                .map(|owner| entry.problem("uid", format!("{uid} is the gid of the group {owner:?}"))),
+        };
+    }
+    let Some(account) = own.account.as_ref().or(config.login.users_account.as_ref()) else {
+        // Without root everybody runs as who started the daemon.
+        return Some(entry.problem("account", "is missing, as is uid, and there is no users-account"));
+    };
+    match accounts::by_name(account) {
+        Some(account) if account.uid == 0 => Some(entry.problem("account", "cannot be root")),
+        Some(_) => None,
+        None => Some(entry.problem("account", format!("there is no account {account:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn found(text: &str, config: &str) -> Vec<String> {
+        let config = Config::parse(Path::new("f"), config).unwrap();
+        let users = UsersText::parse(Some(Path::new("u")), text).unwrap();
+        problems(&users, &config).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_entry_is_looked_at() {
+        let hash = "password = '$5$rounds=1000$saltsalt$5rMmZvzItwnYc2PeSdWFO569/JUhViTh1X8jpTi.AI0'\n";
+        let text = format!(
+            "[a]\n{hash}uid = 70000\n[b]\n{hash}uid = 70000\n[c]\n{hash}account = \"root\"\n[d]\n{hash}\n\
+             [e]\nuid = 70001\n[f]\npasswort = 1\n[g]\n{hash}uid = 70002\ngroup = \"root\"\n"
+        );
+        assert_eq!(
+            found(&text, "[login]\nuid-range = \"70000-70009\"\n"),
+            [
+                "u:6: [b] uid: 70000 is also the uid of \"a\"",
+                "u:9: [c] account: cannot be root",
+                "u:10: [d] account: is missing, as is uid, and there is no users-account",
+                "u:13: [e] password: is missing",
+                "u:16: [f] passwort: there is no such option (did you mean password?)",
+                "u:20: [g] group: \"root\" is root's",
+            ]
+        );
+        assert!(found(&format!("[d]\n{hash}"), "[login]\nusers-account = \"nobody\"\n").is_empty());
+    }
+}
