@@ -53,6 +53,8 @@ documents:
 SHARE = $(PREFIX)/share
 PROGRAM_FILES = \
     755:$(FTPD):$(PREFIX)/sbin/ftpd \
+    755:$(dir $(FTPD))ftpctl:$(PREFIX)/sbin/ftpctl \
+    644:man/ftpctl.8:$(SHARE)/man/man8/ftpctl.8 \
     644:man/ftpd.8:$(SHARE)/man/man8/ftpd.8 \
     644:man/ftpd.toml.5:$(SHARE)/man/man5/ftpd.toml.5 \
     644:man/ftpd-users.5:$(SHARE)/man/man5/ftpd-users.5 \
@@ -62,6 +64,9 @@ PROGRAM_FILES = \
     644:etc/completions/ftpd:$(SHARE)/bash-completion/completions/ftpd \
     644:etc/completions/ftpd.fish:$(SHARE)/fish/vendor_completions.d/ftpd.fish \
     644:etc/completions/_ftpd:$(SHARE)/zsh/site-functions/_ftpd \
+    644:etc/completions/ftpctl:$(SHARE)/bash-completion/completions/ftpctl \
+    644:etc/completions/ftpctl.fish:$(SHARE)/fish/vendor_completions.d/ftpctl.fish \
+    644:etc/completions/_ftpctl:$(SHARE)/zsh/site-functions/_ftpctl \
     644:README.md:$(SHARE)/doc/ftpd/README.md \
     644:SECURITY.md:$(SHARE)/doc/ftpd/SECURITY.md \
     644:CHANGELOG.md:$(SHARE)/doc/ftpd/CHANGELOG.md \
@@ -83,7 +88,7 @@ install:
 	    IFS=:; set -- $$file; unset IFS; \
 	    install -D -m "$$1" "$$2" "$(DESTDIR)$$3" || exit 1; \
 	done
-	@sed -i 's,/usr/sbin/ftpd,$(PREFIX)/sbin/ftpd,' "$(DESTDIR)$(PREFIX)/lib/systemd/system/ftpd.service"
+	@sed -i 's,/usr/sbin/ftp,$(PREFIX)/sbin/ftp,' "$(DESTDIR)$(PREFIX)/lib/systemd/system/ftpd.service"
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { systemd-sysusers; systemctl daemon-reload; }
 
 uninstall:
@@ -96,6 +101,7 @@ package-files: build
 	@mkdir -p target/package
 	@gzip -9nc CHANGELOG.md > target/package/changelog.gz
 	@gzip -9nc man/ftpd.8 > target/package/ftpd.8.gz
+	@gzip -9nc man/ftpctl.8 > target/package/ftpctl.8.gz
 	@gzip -9nc man/ftpd.toml.5 > target/package/ftpd.toml.5.gz
 	@gzip -9nc man/ftpd-users.5 > target/package/ftpd-users.5.gz
 

@@ -9,6 +9,7 @@ use ftpd::config::{Config, Finding, NAMED_SECTIONS, OptionDoc, SECTIONS};
 /// Files that are printed by `ftpd generate`, and what they are called there.
 const GENERATED: &[(&str, &str)] = &[
     ("man-command", "man/ftpd.8"),
+    ("man-control", "man/ftpctl.8"),
     ("man-conf", "man/ftpd.toml.5"),
     ("man-users", "man/ftpd-users.5"),
     ("sample", "etc/ftpd.toml"),
@@ -16,6 +17,9 @@ const GENERATED: &[(&str, &str)] = &[
     ("bash", "etc/completions/ftpd"),
     ("fish", "etc/completions/ftpd.fish"),
     ("zsh", "etc/completions/_ftpd"),
+    ("control-bash", "etc/completions/ftpctl"),
+    ("control-fish", "etc/completions/ftpctl.fish"),
+    ("control-zsh", "etc/completions/_ftpctl"),
 ];
 
 fn repository(path: &str) -> String {
@@ -47,7 +51,7 @@ fn manual_pages_are_good_mdoc() {
     // What mandoc says of manual pages that are not installed here says nothing of ours.
     let Ok(output) = Command::new("mandoc")
         .args(["-T", "lint", "-W", "warning"])
-        .args(["man/ftpd.8", "man/ftpd.toml.5", "man/ftpd-users.5"].map(repository))
+        .args(["man/ftpd.8", "man/ftpctl.8", "man/ftpd.toml.5", "man/ftpd-users.5"].map(repository))
         .output()
     else {
         eprintln!("skipped: there is no mandoc");

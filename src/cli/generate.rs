@@ -5,6 +5,7 @@ use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
 use super::{Ftpd, manual, verbs};
+use crate::ftpctl;
 use crate::config::{DEFAULT_PATH, NAMED_SECTIONS, OptionDoc, SECTIONS, SectionDoc};
 
 /// A generated file.
@@ -12,6 +13,8 @@ use crate::config::{DEFAULT_PATH, NAMED_SECTIONS, OptionDoc, SECTIONS, SectionDo
 pub enum Document {
     /// man/ftpd.8
     ManCommand,
+    /// man/ftpctl.8
+    ManControl,
     /// man/ftpd.toml.5
     ManConf,
     /// man/ftpd-users.5
@@ -26,6 +29,12 @@ pub enum Document {
     Fish,
     /// etc/completions/_ftpd
     Zsh,
+    /// etc/completions/ftpctl
+    ControlBash,
+    /// etc/completions/ftpctl.fish
+    ControlFish,
+    /// etc/completions/_ftpctl
+    ControlZsh,
 }
 
 impl Document {
@@ -33,21 +42,26 @@ impl Document {
     pub fn text(self) -> String {
         match self {
             Document::ManCommand => manual::command(),
+            Document::ManControl => manual::control(),
             Document::ManConf => manual::configuration(),
             Document::ManUsers => manual::users(),
             Document::Sample => sample(),
             Document::Verbs => verbs::table(),
-            Document::Bash => completions(Shell::Bash),
-            Document::Fish => completions(Shell::Fish),
-            Document::Zsh => completions(Shell::Zsh),
+            Document::Bash => completions(Shell::Bash, Ftpd::command()),
+            Document::Fish => completions(Shell::Fish, Ftpd::command()),
+            Document::Zsh => completions(Shell::Zsh, Ftpd::command()),
+            Document::ControlBash => completions(Shell::Bash, ftpctl::command()),
+            Document::ControlFish => completions(Shell::Fish, ftpctl::command()),
+            Document::ControlZsh => completions(Shell::Zsh, ftpctl::command()),
         }
     }
 }
 
 /// What a shell must know to complete a command line.
-fn completions(shell: Shell) -> String {
+fn completions(shell: Shell, mut program: clap::Command) -> String {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Ftpd::command(), "ftpd", &mut text);
+    let name = program.get_name().to_string();
+    clap_complete::generate(shell, &mut program, name, &mut text);
     // Some lines of the templates end in blanks.
     let text = String::from_utf8_lossy(&text);
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()

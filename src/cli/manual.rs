@@ -7,6 +7,7 @@ use super::generate::{shown_value, wrap};
 use crate::config::users::UserOptions;
 use crate::config::{EventName, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
 use crate::events::facts::FACTS;
+use crate::ftpctl;
 use crate::protocol::message::Placeholder;
 use crate::session::ENTRIES;
 
@@ -15,10 +16,31 @@ const WIDTH: usize = 78;
 
 /// man/ftpd.8.
 pub fn command() -> String {
-    let mut ftpd = Ftpd::command();
-    ftpd.build();
+    let (synopsis, list) = commands(Ftpd::command());
+    include_str!("../../man/ftpd.8.in")
+        .replace("@SYNOPSIS@\n", &synopsis)
+        .replace("@COMMANDS@\n", &list)
+        .replace("@VERBS@\n", &verbs())
+}
+
+/// man/ftpctl.8.
+pub fn control() -> String {
+    let (synopsis, list) = commands(ftpctl::command());
+    let options: String = ftpctl::command()
+        .get_arguments()
+        .map(|argument| format!(".It {}\n{}", forms(argument), prose(&sentence(argument.get_help()))))
+        .collect();
+    include_str!("../../man/ftpctl.8.in")
+        .replace("@SYNOPSIS@\n", &synopsis)
+        .replace("@OPTIONS@\n", &options)
+        .replace("@COMMANDS@\n", &list)
+}
+
+/// The synopsis of all commands, and what each does, as items of a list.
+fn commands(mut program: clap::Command) -> (String, String) {
+    program.build();
     let commands: Vec<&clap::Command> =
-        ftpd.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+        program.get_subcommands().filter(|command| !command.is_hide_set()).collect();
     let mut synopsis = String::new();
     let mut list = String::new();
     for command in &commands {
@@ -31,13 +53,16 @@ pub fn command() -> String {
         list.push_str(&format!(".It Cm {}\n", command.get_name()));
         list.push_str(&prose(&sentence(command.get_about())));
         let arguments: Vec<&Arg> =
-            command.get_arguments().filter(|argument| argument.get_id() != "help").collect();
+            command.get_arguments().filter(|one| one.get_id() != "help" && !one.is_global_set()).collect();
         if arguments.is_empty() {
             continue;
         }
         list.push_str(".Bl -tag -width Ds\n");
         for argument in arguments {
-            synopsis.push_str(&format!(".Op {}\n", brief(argument)));
+            match argument.is_required_set() {
+                true => synopsis.push_str(&format!(".{}\n", brief(argument))),
+                false => synopsis.push_str(&format!(".Op {}\n", brief(argument))),
+            }
             list.push_str(&format!(".It {}\n{}", forms(argument), prose(&sentence(argument.get_help()))));
             if let Some(value) =
                 argument.get_default_values().first().filter(|_| value_of(argument).is_some())
@@ -47,10 +72,7 @@ pub fn command() -> String {
         }
         list.push_str(".El\n");
     }
-    include_str!("../../man/ftpd.8.in")
-        .replace("@SYNOPSIS@\n", &synopsis)
-        .replace("@COMMANDS@\n", &list)
-        .replace("@VERBS@\n", &verbs())
+    (synopsis, list)
 }
 
 /// The commands of the protocol as items of a list.
