@@ -5,8 +5,8 @@ use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
 use super::{Ftpd, manual, verbs};
-use crate::ftpctl;
 use crate::config::{DEFAULT_PATH, NAMED_SECTIONS, OptionDoc, SECTIONS, SectionDoc};
+use crate::ftpctl;
 
 /// A generated file.
 #[derive(Clone, Copy, Debug, ValueEnum)]
