@@ -3,6 +3,7 @@
 //!
 //! The declarations below are also `--help`, the list of commands in ftpctl(8), and what shells complete.
 
+mod amounts;
 mod connection;
 mod orders;
 mod status;

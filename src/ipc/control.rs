@@ -61,6 +61,10 @@ values! {
         },
         /// One client. `user` is empty before the login; `host` where there is no virtual host; `since` in seconds since
         /// 1970.
+        ///
+        /// From `doing` on it is what the session says, none of which need be true: `silent` for how many milliseconds no
+        /// command has come (none before the first), `path`, `bytes`, `size` (if it is known) and `lasts`, in milliseconds,
+        /// of the transfer that goes on or of the last one; `sent` and `received` over data connections so far.
         Session {
             id: u64,
             pid: u32,
@@ -71,6 +75,16 @@ values! {
             host: String,
             tls: bool,
             since: u64,
+            doing: Doing,
+            silent: Option<u64>,
+            verb: Vec<u8>,
+            cwd: Vec<u8>,
+            path: Vec<u8>,
+            bytes: u64,
+            size: Option<u64>,
+            lasts: u64,
+            sent: u64,
+            received: u64,
         },
         /// That was all; the request is obeyed. `count`: whom it has concerned.
         Done { count: u64 },
@@ -88,6 +102,28 @@ values! {
         Network { address: IpAddr, prefix: u8 },
     }
 
+    /// What a client is about.
+    enum Doing {
+        /// Nobody is logged in yet.
+        LoggingIn,
+        /// Nothing.
+        Idle,
+        /// A command that moves no data.
+        Obeying,
+        /// A file, to the client.
+        Downloading,
+        /// A file, from the client.
+        Uploading,
+        /// A listing.
+        Listing,
+        /// A digest of a file.
+        Digesting,
+        /// A copy, from file to file.
+        Copying,
+        /// The removal of a tree.
+        Removing,
+    }
+
     /// What the daemon is about.
     enum Phase {
         /// Serving whoever comes.
@@ -99,6 +135,7 @@ values! {
     }
 }
 
+impl Copy for Doing {}
 impl Copy for Phase {}
 
 messages! {
@@ -120,7 +157,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_sent_is_what_arrives(
-            id: u64, number: u32, flag: bool, text: String, ip: IpAddr, port: u16, prefix: u8,
+            id: u64, number: u32, flag: bool, text: String, ip: IpAddr, port: u16, prefix: u8, path: Vec<u8>,
             texts in prop::collection::vec(".*", 0..5)
         ) {
             let peer = SocketAddr::new(ip, port);
@@ -158,6 +195,16 @@ mod tests {
                 host: text.clone(),
                 tls: flag,
                 since: id,
+                doing: Doing::Uploading,
+                silent: flag.then_some(id),
+                verb: path.clone(),
+                cwd: path.clone(),
+                path,
+                bytes: id,
+                size: flag.then_some(id),
+                lasts: id,
+                sent: id,
+                received: id,
             });
             survives(&Answer::Done { count: id });
             survives(&Answer::Failed { why: text });

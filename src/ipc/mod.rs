@@ -6,7 +6,7 @@ pub mod events;
 pub mod link;
 pub mod messages;
 pub mod occurrences;
-#[allow(dead_code, unused_imports, reason = "the control socket will read it")]
+#[allow(dead_code, unused_imports, reason = "metrics will count it")]
 pub mod page;
 pub mod password;
 mod values;

@@ -56,9 +56,10 @@ pub const OUTCOMES: usize = 4;
 pub const DURATION_CLASSES: usize = 10;
 
 /// What a session is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activity {
     /// There is no session: nobody has logged in.
+    #[default]
     Nothing,
     /// It waits for a command.
     Waiting,

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::world::{CONTROL, World};
 tests! {
     says_how_the_daemon_is
     lists_who_is_there_before_and_after_login
+    shows_what_sessions_do
     lists_a_thousand_clients
     sends_away_by_number_user_and_address
     sends_away_whom_it_cannot_tell
@@ -101,6 +103,45 @@ fn lists_who_is_there_before_and_after_login() {
     assert_eq!(text.lines().count(), 4, "{text}");
     drop(bob);
     wait_until("bob has left", || (!told(&world, &["who"]).contains("bob")).then_some(()));
+}
+
+fn shows_what_sessions_do() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    world.give("alice", "music/big", vec![7; 30_000_000]);
+    let mut alice = Client::logged_in("alice");
+    let idle = |one: &Value| one["idle"].as_u64().is_some_and(|idle| idle < 30);
+    let alone = || json(&world, &["who"])[0].clone();
+    assert!(idle(&alone()) && alone()["directory"] == "/" && alone()["transfer"].is_null(), "{}", alone());
+    alice.command("CWD music", 250);
+    alice.command("NOOP", 200);
+    let one = alone();
+    assert_eq!((&one["directory"], &one["command"], &one["state"]), (&"/music".into(), &"NOOP".into(), &"idle".into()));
+    // Nobody reads, so it stays where it is.
+    let data = alice.passive();
+    alice.command("RETR big", 150);
+    let one = wait_until("a part of the file is sent", || {
+        Some(alone()).filter(|one| one["transfer"]["bytes"].as_u64().is_some_and(|bytes| bytes > 0))
+    });
+    let transfer = &one["transfer"];
+    assert_eq!((&one["state"], &one["idle"]), (&"downloading".into(), &Value::Null));
+    assert_eq!((&transfer["file"], &transfer["size"]), (&"/music/big".into(), &30_000_000.into()));
+    assert!(transfer["per_cent"].as_u64().is_some_and(|share| share < 100), "{one}");
+    let text = told(&world, &["who"]);
+    assert!(text.contains("/music/big") && text.contains("RETR") && text.contains("/s\n"), "{text}");
+    drop(data);
+    alice.expect(426);
+    wait_until("it is over", || alone()["transfer"].is_null().then_some(()));
+    // What a terminal would obey, and what is no text at all.
+    world.give("alice", std::ffi::OsStr::from_bytes(b"music/\x1b[2J\xff"), "");
+    let mut data = alice.passive();
+    alice.send_bytes(b"STOR \x1b[2J\xff\r\n");
+    alice.expect(150);
+    std::io::Write::write_all(&mut data, b"half").expect("sent");
+    server.wait_until_written(4);
+    let text = told(&world, &["who"]);
+    assert!(text.contains("/music/\\x1b[2J\\xff") && !text.contains('\x1b'), "{text}");
+    assert_eq!(alone()["transfer"]["file"], "/music/\u{1b}[2J\u{fffd}");
 }
 
 fn lists_a_thousand_clients() {

@@ -17,7 +17,7 @@ pub struct PageView {
 }
 
 /// What a session says that it is doing. All of it may be false, and texts may hold any byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// What it does.
     pub activity: Activity,

@@ -8,8 +8,9 @@ use nix::unistd::getpid;
 use super::super::pool::{Serving, Slot, SlotId};
 use super::super::{Phase, Supervisor};
 use crate::config::LogLevel;
-use crate::ipc::control::{self, Answer, Request, Whom};
-use crate::ipc::messages::ToWorker;
+use crate::ipc::control::{self, Answer, Doing, Request, Whom};
+use crate::ipc::messages::{Direction, ToWorker};
+use crate::ipc::page::{Activity, Text};
 use crate::log;
 
 /// How long a client who has to go may take, with all that belongs to him, before it is ended.
@@ -77,6 +78,9 @@ impl Supervisor {
     /// What there is to say of a client.
     pub(super) fn describe(&self, slot: &Slot, serving: &Serving) -> Answer {
         let login = serving.known.login.as_ref();
+        let look = slot.page().look();
+        let known = look.is_some();
+        let look = look.unwrap_or_default();
         Answer::Session {
             id: serving.id,
             pid: slot.pid().as_raw() as u32,
@@ -87,6 +91,28 @@ impl Supervisor {
             host: login.map(|login| login.host.clone()).unwrap_or_default(),
             tls: serving.tls,
             since: seconds(serving.since),
+            doing: match look.activity {
+                Activity::Nothing if login.is_none() || !known => Doing::LoggingIn,
+                Activity::Nothing | Activity::Waiting => Doing::Idle,
+                Activity::Obeying => Doing::Obeying,
+                Activity::Moving(direction) => match direction {
+                    Direction::Out => Doing::Downloading,
+                    Direction::In => Doing::Uploading,
+                    Direction::Listing => Doing::Listing,
+                    Direction::Digest => Doing::Digesting,
+                    Direction::Copy => Doing::Copying,
+                    Direction::Removal => Doing::Removing,
+                },
+            },
+            silent: look.silent,
+            verb: whole(look.verb),
+            cwd: whole(look.cwd),
+            path: whole(look.path),
+            bytes: look.bytes,
+            size: look.size,
+            lasts: look.lasts,
+            sent: look.sent,
+            received: look.received,
         }
     }
 
@@ -146,6 +172,11 @@ impl Supervisor {
         self.draining = draining;
         Ok(self.counts.totals().sessions as u64)
     }
+}
+
+/// With a mark where there is more than could be told.
+fn whole(text: Text) -> Vec<u8> {
+    if text.is_cut { ["…".as_bytes(), &text.bytes].concat() } else { text.bytes }
 }
 
 fn is_meant(whom: &Whom, serving: &Serving) -> bool {
