@@ -123,6 +123,7 @@ pub struct Rule {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     by_key: HashMap<Key, usize>,
+    changes: u64,
 }
 
 impl Counts {
@@ -139,6 +140,7 @@ impl Counts {
     /// Counts one more that is there already, whatever the rules forbid.
     pub fn add(&mut self, rules: Vec<Rule>) -> Vec<Key> {
         let keys: Vec<Key> = rules.into_iter().map(|rule| rule.key).collect();
+        self.changes += 1;
         for key in &keys {
             *self.by_key.entry(key.clone()).or_default() += 1;
         }
@@ -147,6 +149,7 @@ impl Counts {
 
     /// What was counted so is gone. A count of nothing is no entry: it leaves no memory behind.
     pub fn remove(&mut self, keys: &[Key]) {
+        self.changes += 1;
         for key in keys {
             if let Some(count) = self.by_key.get_mut(key) {
                 *count -= 1;
@@ -155,6 +158,11 @@ impl Counts {
                 }
             }
         }
+    }
+
+    /// Another number each time that a count has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How many there are of a kind.

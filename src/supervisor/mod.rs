@@ -12,6 +12,7 @@ mod control;
 mod limits;
 mod listen;
 mod naming;
+mod note;
 mod orders;
 mod pool;
 mod recording;
@@ -37,6 +38,7 @@ use control::Control;
 use limits::Counts;
 use listen::Listener;
 use naming::Naming;
+use note::Note;
 use pool::{Pool, SlotId};
 use recording::Recorder;
 
@@ -81,6 +83,7 @@ struct Supervisor {
     /// The administrator lets no new clients in.
     draining: bool,
     control: Control,
+    note: Note,
     /// Who was told to go, in the order of their deadlines.
     kicks: VecDeque<(Instant, SlotId)>,
     started: SystemTime,
@@ -150,6 +153,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         phase: Phase::Serving,
         draining: false,
         control: Control::default(),
+        note: Note::new(),
         kicks: VecDeque::new(),
         started: SystemTime::now(),
         loaded: SystemTime::now(),

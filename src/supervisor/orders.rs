@@ -87,6 +87,7 @@ impl Supervisor {
         }
         self.inheritance = Rc::new(inheritance);
         self.count_anew();
+        self.note_anew();
         match level_was_set {
             true => self.adopt_log_level(log::level()),
             false => self.pool.retire_spare(&self.epoll),
@@ -134,6 +135,7 @@ impl Supervisor {
                 let grace = grace.unwrap_or(configured);
                 log::notice(format_args!("stopping; transfers may finish for {} s", grace.as_secs()));
                 notify(&[NotifyState::Stopping]);
+                self.note_anew();
                 let _ = self.set_accepting(false);
                 self.listeners.clear();
                 self.rest_until = None;

@@ -176,6 +176,7 @@ impl Supervisor {
             }
         }
         self.look_at_control(now);
+        self.note_status(now);
         while let Some((_, slot)) = self.kicks.pop_front_if(|(deadline, _)| now >= *deadline) {
             if let Some(slot) = self.pool.get_mut(slot) {
                 log::warning(format_args!("worker {} has not let its client go and is ended", slot.pid()));
@@ -217,7 +218,7 @@ impl Supervisor {
         let recorder = self.next_recorder();
         let kick = self.kicks.front().map(|(deadline, _)| *deadline);
         let control = self.control.deadline();
-        let others = [self.rest_until, self.naming.again, recorder, kick, control];
+        let others = [self.rest_until, self.naming.again, recorder, kick, control, self.next_note()];
         let deadlines = [stopping, login, spare].into_iter().chain(others);
         deadlines.flatten().min()
     }

@@ -17,6 +17,7 @@ use crate::world::{DAEMON, World};
 tests! {
     serves_on_sockets_that_systemd_opened
     tells_systemd_how_it_is
+    tells_systemd_how_many_it_serves
     leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody
 }
 
@@ -148,4 +149,42 @@ fn leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody() {
         }
     }
     assert_eq!(changes, [(name, false), ("listen-127.0.0.1_2121".to_owned(), true)]);
+}
+
+fn tells_systemd_how_many_it_serves() {
+    let world = World::new();
+    let path = world.own_directory("systemd").join("notify");
+    let socket = UnixDatagram::bind(&path).expect("socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let configuration = configuration(&world);
+    let mut command = world.command(DAEMON);
+    command.env("NOTIFY_SOCKET", &path).arg("serve").arg("--config").arg(&configuration);
+    let mut server = Server::run(command, configuration);
+    wait_for_note(&socket, "STATUS=0 of 512 clients, 0 logged in");
+    let alice = Client::logged_in("alice");
+    let somebody = Client::greeted();
+    wait_for_note(&socket, "STATUS=2 of 512 clients, 1 logged in");
+    // However many come and go, it is told no more than once a second.
+    let began = std::time::Instant::now();
+    (0..50).for_each(|_| drop(Client::greeted()));
+    drop((alice, somebody));
+    let notes = notes_until(&socket, "STATUS=0 of 512 clients, 0 logged in");
+    let most = began.elapsed().as_secs() + 2;
+    assert!(notes <= most, "{notes} notes where {most} are enough");
+    server.signal(Signal::SIGTERM);
+    wait_for_note(&socket, "STOPPING=1");
+    assert!(server.wait_for_end().success());
+}
+
+/// Reads notes until one is this line; how many there were.
+fn notes_until(socket: &UnixDatagram, line: &str) -> u64 {
+    let mut buffer = [0; 4096];
+    let mut count = 0;
+    loop {
+        let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("systemd was not told {line}"));
+        count += 1;
+        if buffer[..length].trim_ascii_end() == line.as_bytes() {
+            return count;
+        }
+    }
 }

@@ -170,6 +170,7 @@ impl Supervisor {
             });
         }
         self.draining = draining;
+        self.note_anew();
         Ok(self.counts.totals().sessions as u64)
     }
 }
