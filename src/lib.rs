@@ -1,6 +1,7 @@
 //! `ftpd`, a file transfer daemon for real Unix accounts.
 //!
-//! The source tree is the process tree: `supervisor`, `worker`, `frontend`, `session`, `resolver` and `events` are a process each;
+//! The source tree is the process tree: `supervisor`, `worker`, `frontend`, `session`, `resolver`, `verifier` and `events` are a
+//! process each;
 //! the other folders are shared and hold no policy. docs/processes.md has the drawing.
 
 pub mod cli;
@@ -21,6 +22,7 @@ mod supervisor;
 mod system;
 mod tls;
 mod users;
+mod verifier;
 mod worker;
 
 pub use session::ENTRIES as VERBS;

@@ -46,6 +46,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("events", &["protocol", "frontend", "session", "worker", "supervisor", "cli"]),
     ("resolver", &["config", "events", "protocol", "frontend", "session", "worker", "supervisor"]),
     ("session", &["frontend", "worker", "supervisor", "events"]),
+    ("verifier", &["config", "events", "protocol", "frontend", "session", "worker", "supervisor"]),
     (
         "protocol",
         &["config", "supervisor", "worker", "frontend", "session", "ipc", "system", "log", "cli", "exit"],

@@ -59,7 +59,9 @@ fn users_file(config: &Config, host: Option<&str>) -> Result<Vec<Problem>, Probl
 /// Whether certificates and keys can be used, for who may read them; and what looks wrong with them.
 fn certificates(config: &Config) -> Result<Vec<Problem>, Problem> {
     let problem = |reason| config.problem("tls", "certificates", reason);
-    let files = config.tls.certificates.iter().chain(&config.tls.keys);
+    let tls = &config.tls;
+    let files =
+        [&tls.certificates, &tls.keys, &tls.client_ca_files, &tls.client_crl_files].into_iter().flatten();
     let unreadable = files
         .map(|path| std::fs::File::open(&**path))
         .any(|file| file.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied));

@@ -1,6 +1,7 @@
 //! What no option can know alone: contradictions between options, and files that must be there. One `if` and one
 //! sentence each.
 
+mod certificates;
 mod hosts;
 mod limits;
 
@@ -85,6 +86,7 @@ impl Config {
         self.check_hosts(&mut findings);
         self.check_limits(&mut findings);
         self.check_tls(&mut findings);
+        self.check_certificates(&mut findings);
         if let LogTarget::File(path) = &self.log.to
             && let Some(directory) = path.parent()
         {

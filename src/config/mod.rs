@@ -5,6 +5,7 @@
 //! that uses it decides.
 
 mod accounts;
+mod certificates;
 mod check;
 mod data;
 mod declare;
@@ -31,6 +32,7 @@ use std::os::fd::RawFd;
 use std::path::Path;
 
 pub use accounts::{Date, EmailPattern, HashKind, Origin, Source, UidRange};
+pub use certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy, is_certificate_of};
 pub use check::Finding;
 pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::accounts::{HashKind, Origin, Source, UidRange};
+use super::certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy};
 use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
 use super::hosts::{HostAddress, HostName};
@@ -191,6 +192,14 @@ options! {
         /// If there are networks in it: the user can log in from these alone, or, with a `!` in front, from anywhere but
         /// these. The lists of `[login]` hold beside it.
         login_networks: Vec<Origin> = [];
+        /// What proves who somebody is: `"password"`; `"certificate"`, the certificate that he shows in the TLS handshake, and
+        /// nothing else; `"either"`, the certificate, or else the password; `"both"`, certificate and password. Clients are
+        /// asked for certificates where `client-certificates` in `[tls]` says so.
+        login_by: LoginBy = "password";
+        /// Certificates that belong to the user, beside those that have his name (see `certificate-names` in `[tls]`):
+        /// `"sha256:"` and the digest of the certificate, `"dn:"` and the whole name of its subject as in RFC 4514, or a part of
+        /// it: `"cn:"`, `"uid:"`, `"email:"`, `"dns:"` or `"upn:"`. The log tells all of them of every client.
+        login_certificates: Vec<CertificateMatch> = [];
     }
 
     /// TLS, for clients who ask for it (AUTH TLS), and on the listeners of `implicit-addresses`. There is none unless
@@ -221,6 +230,19 @@ options! {
         accept_unclean_close: bool = false;
         /// Time for a handshake.
         handshake_timeout: Seconds<1, 600> = 15;
+        /// Whether clients are asked for certificates: `"off"`, no; `"request"`, who has none is served all the same;
+        /// `"require"`, who has none is refused.
+        client_certificates: ClientCertificates = "off";
+        /// Files with the certificates, in PEM, of those whose signature makes a client's certificate good. If empty, any
+        /// certificate is taken, but only its digest counts (`"sha256:"` in `login-certificates`), not what it says.
+        client_ca_files: Vec<AbsolutePath> = [];
+        /// Files with lists of revoked certificates, in PEM or DER. If there are any, each issuer of a client's certificate
+        /// must have one that has not expired. Like `client-ca-files` they are read for each handshake.
+        client_crl_files: Vec<AbsolutePath> = [];
+        /// What in a client's certificate may be the name of a user: `"cn"`, the common name; `"uid"`, the user id; `"email"`, a
+        /// mail address; `"dns"`, a name of the DNS; `"upn"`, a user principal name; `"email-user"` and `"upn-user"`, what
+        /// comes before the at sign.
+        certificate_names: Vec<CertificateField> = ["cn"];
     }
 
     /// Data connections.

@@ -8,6 +8,7 @@
 //! *Ends when*  the client is logged in (his session goes on with the connection), leaves, or takes too long. Behind TLS
 //!              it stays after the login, as the relay of the control connection and nothing else.
 
+mod certificate;
 mod connection;
 mod proxied;
 mod relay;
@@ -54,6 +55,8 @@ pub struct Frontend {
     nonsense: u32,
     /// How the control connection is protected.
     security: Security,
+    /// The client has shown a certificate that is good.
+    is_certified: bool,
     /// AUTH was said: the handshake begins behind the reply, and then this is how things are.
     upgrading: Option<Security>,
     /// The session of a client who has logged in behind TLS, and greets him itself.
@@ -99,6 +102,7 @@ pub fn run(
         deadline,
         nonsense: 0,
         security: Security::Plain,
+        is_certified: false,
         upgrading: None,
         session: None,
         tls: tickets.cloned().map(|tickets| tls::Parts { tickets, finishing: Arc::default() }),

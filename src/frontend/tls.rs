@@ -1,21 +1,26 @@
 //! TLS on the control connection: the handshake, and what the worker is asked for it.
 
+use std::fmt;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use rustls::server::{Accepted, ClientHello};
 
 use super::Frontend;
+use super::certificate::Judge;
+use crate::config::ClientCertificates;
 use crate::exit::Exit;
 use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
 use crate::system::memory::wipe_freed;
 use crate::system::poll::{PollFlags, wait};
 use crate::tls::sessions::Sessions;
-use crate::tls::setup::{Purpose, Resumption, Setup};
+use crate::tls::setup::{Clients, Purpose, Resumption, Setup};
 use crate::tls::signer::{Identity, Sign};
 use crate::tls::stream::{Greeting, SMALL, Stream};
 use crate::tls::tickets::TicketKey;
+use crate::tls::transcript::{self, RANDOM};
 
 /// What a frontend has where there is TLS.
 pub struct Parts {
@@ -26,14 +31,27 @@ pub struct Parts {
 }
 
 /// Who has the key: the worker, behind his link.
+#[derive(Clone)]
 pub struct Holder {
     link: Arc<LoginLink>,
     /// The worker has said between two answers that the client has to go, and why.
     finishing: Arc<OnceLock<Leaving>>,
 }
 
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Holder")
+    }
+}
+
 impl Holder {
-    fn ask(&self, question: &FromFrontend) -> Option<ToFrontend> {
+    /// Says something that is not answered. False: there is no worker any more.
+    pub fn tell(&self, message: &FromFrontend) -> bool {
+        self.link.send(message).is_ok()
+    }
+
+    /// Waits for the answer. None: there is no worker any more.
+    pub fn ask(&self, question: &FromFrontend) -> Option<ToFrontend> {
         self.link.send(question).ok()?;
         loop {
             match self.link.receive() {
@@ -45,13 +63,14 @@ impl Holder {
         }
     }
 
-    fn identity(&self, hello: &ClientHello<'_>) -> Option<Identity> {
+    /// The certificate for this client, and what to say for a random number.
+    fn identity(&self, hello: &ClientHello<'_>) -> Option<(Identity, Vec<u8>)> {
         let question = FromFrontend::Hello {
             server_name: hello.server_name().unwrap_or_default().to_string(),
             schemes: hello.signature_schemes().iter().map(|scheme| u16::from(*scheme)).collect(),
         };
         match self.ask(&question)? {
-            ToFrontend::Identity { chain, schemes } => Some(Identity { chain, schemes }),
+            ToFrontend::Identity { chain, schemes, random } => Some((Identity { chain, schemes }, random)),
             _ => None,
         }
     }
@@ -59,6 +78,7 @@ impl Holder {
 
 impl Sign for Holder {
     fn sign(&self, scheme: u16, message: &[u8]) -> Option<Vec<u8>> {
+        transcript::forget_random();
         match self.ask(&FromFrontend::Sign { scheme, message: message.to_vec() })? {
             ToFrontend::Signature { bytes } if !bytes.is_empty() => Some(bytes),
             _ => None,
@@ -76,9 +96,12 @@ impl Frontend {
         let deadline = self.deadline.min(began + self.config.tls.handshake_timeout.duration());
         let holder = Holder { link: Arc::clone(&self.worker), finishing: Arc::clone(&parts.finishing) };
         let sessions = Arc::new(Sessions::default());
-        let (what, outcome) = match self.shake_hands(parts, holder, Arc::clone(&sessions), deadline) {
+        let accepted = Arc::<AtomicBool>::default();
+        let shaken = self.shake_hands(parts, holder, Arc::clone(&sessions), &accepted, deadline);
+        let (what, outcome) = match shaken {
             Ok(stream) => {
                 let what = stream.description();
+                self.is_certified = accepted.load(Ordering::Relaxed);
                 self.connection.protect(stream);
                 self.security = security;
                 (what, None)
@@ -100,6 +123,7 @@ impl Frontend {
         parts: &Parts,
         holder: Holder,
         sessions: Arc<Sessions>,
+        certified: &Arc<AtomicBool>,
         deadline: Instant,
     ) -> std::io::Result<Stream> {
         let refused = |why: String| std::io::Error::other(why);
@@ -119,11 +143,30 @@ impl Frontend {
         };
         let hello = accepted.client_hello();
         let identity = holder.identity(&hello);
-        let identity = identity.ok_or_else(|| refused("there is no certificate for this client".into()))?;
+        let (identity, random) =
+            identity.ok_or_else(|| refused("there is no certificate for this client".into()))?;
+        let asked = self.config.tls.client_certificates;
+        let clients = match <[u8; RANDOM]>::try_from(random) {
+            Ok(random) if asked != ClientCertificates::Off => Some(Clients {
+                verifier: Arc::new(Judge {
+                    holder: holder.clone(),
+                    is_mandatory: asked == ClientCertificates::Require,
+                    accepted: Arc::clone(certified),
+                }),
+                random,
+            }),
+            Ok(_) | Err(_) => None,
+        };
         let resumption = Resumption { tickets: &parts.tickets, sessions };
-        let setup =
-            Setup::new(&self.config.tls, &identity, Arc::new(holder), Some(resumption), Purpose::Control)
-                .map_err(|error| refused(error.to_string()))?;
+        let setup = Setup::new(
+            &self.config.tls,
+            &identity,
+            Arc::new(holder),
+            Some(resumption),
+            clients,
+            Purpose::Control,
+        )
+        .map_err(|error| refused(error.to_string()))?;
         if setup.misses_protocol(&hello) {
             return Err(refused("the client does not offer the protocol ftp".into()));
         }

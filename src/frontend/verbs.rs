@@ -1,5 +1,6 @@
 //! The verbs that mean something before login.
 
+use crate::config::LoginBy;
 use crate::exit::Exit;
 use crate::frontend::{Frontend, farewell};
 use crate::ipc::messages::{FromFrontend, Leaving, Password, Security, ToFrontend};
@@ -69,17 +70,25 @@ fn user(frontend: &mut Frontend, name: &[u8]) -> Outcome {
     {
         return Ok(Reply::new(Code::NotLoggedIn, "This login needs TLS; say AUTH TLS first."));
     }
-    frontend.user = Some(name);
+    let by = frontend.config.login_by(frontend.host.as_deref(), &name);
+    frontend.user = Some(name.clone());
+    if frontend.is_certified && by.is_none_or(LoginBy::needs_no_password) {
+        return attempt(frontend, name, None);
+    }
     Ok(Reply::new(Code::NeedPassword, "Password required."))
 }
 
-/// One question, one answer. A module of PAM may ask more: then the reply is 331 and the next PASS answers.
+/// PASS. A module of PAM may ask more: then the reply is 331 and the next PASS answers.
 fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
     let Some(user) = frontend.user.clone() else {
         return Ok(Reply::new(Code::BadSequence, "Log in with USER first."));
     };
+    attempt(frontend, user, Some(Password::new(password.to_vec())))
+}
+
+/// One question, one answer.
+fn attempt(frontend: &mut Frontend, user: String, password: Option<Password>) -> Outcome {
     let host = frontend.host.clone().unwrap_or_default();
-    let password = Password::new(password.to_vec());
     let ahead = frontend.connection.ahead().to_vec();
     let attempt = FromFrontend::Attempt { host, user, password, security: frontend.security, ahead };
     if frontend.worker.send(&attempt).is_err() {
@@ -119,6 +128,8 @@ fn pass(frontend: &mut Frontend, password: &[u8]) -> Outcome {
         | ToFrontend::GrantedBehindTls
         | ToFrontend::Identity { .. }
         | ToFrontend::NoIdentity
+        | ToFrontend::CertificateAccepted
+        | ToFrontend::CertificateRefused(_)
         | ToFrontend::Signature { .. } => Exit::PeerGone.now(),
     }
 }

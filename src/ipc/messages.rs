@@ -25,6 +25,10 @@ pub type FavourLink = Link<FromSession, ToSession>;
 pub type AnswerLink = Link<ToResolver, FromResolver>;
 /// The resolver's end of its link to the supervisor.
 pub type QuestionLink = Link<FromResolver, ToResolver>;
+/// The worker's end of its link to the verifier.
+pub type JudgementLink = Link<Nothing, FromVerifier>;
+/// The verifier's end of its link to the worker.
+pub type VerdictLink = Link<FromVerifier, Nothing>;
 
 values! {
     /// Supervisor → worker.
@@ -109,12 +113,17 @@ values! {
         Granted,
         /// The session serves the client from here on, and hears him through the connection that this carries.
         GrantedBehindTls,
-        /// The certificate for this client, with its chain, and how its key signs.
-        Identity { chain: Vec<Vec<u8>>, schemes: Vec<u16> },
+        /// The certificate for this client, with its chain, and how its key signs. `random`: what the server is to say for its
+        /// random number, where the client is asked for a certificate, so that what he signs cannot be older.
+        Identity { chain: Vec<Vec<u8>>, schemes: Vec<u16>, random: Vec<u8> },
         /// There is no certificate for him.
         NoIdentity,
         /// The signature that was asked for; empty if it is refused.
         Signature { bytes: Vec<u8> },
+        /// The client's certificate is good, and he has its key.
+        CertificateAccepted,
+        /// It is not.
+        CertificateRefused(Distrust),
         /// 530. The texts are for the client (from PAM, or ours), a line each.
         Denied { texts: Vec<String> },
         /// 331: the login goes on with the answer to this prompt.
@@ -129,18 +138,63 @@ values! {
     enum FromFrontend {
         /// The proxy has said who the client is, and where he connected to.
         Proxied { peer: SocketAddr, local: SocketAddr },
-        /// USER and PASS, or the answer to a prompt of this user's login. `host` is the section of the virtual host that
+        /// USER and PASS, or the answer to a prompt of this user's login; USER alone of who has shown a certificate. `host` is the section of the virtual host that
         /// the client has named, empty if he has named none; `ahead` belongs to the session, if there is one.
-        Attempt { host: String, user: String, password: Password, security: Security, ahead: Vec<u8> },
+        Attempt {
+            host: String,
+            user: String,
+            password: Option<Password>,
+            security: Security,
+            ahead: Vec<u8>,
+        },
         /// The client begins to speak TLS. He asks for this name (which may be empty) and understands these signatures.
         Hello { server_name: String, schemes: Vec<u16> },
         /// A signature for the handshake, in this scheme, please.
         Sign { scheme: u16, message: Vec<u8> },
+        /// The next part of what both have said in the handshake up to the client's certificate.
+        Transcript { part: Vec<u8> },
+        /// The client's signature of it. `newest`: this is TLS 1.3.
+        Proof { newest: bool, scheme: u16, signature: Vec<u8> },
         /// The handshake is done, or has failed: `what` is for the log. `resumption`: the number and the secret of its
         /// session, for data connections that resume it, where the client has taken no ticket; or nothing.
         Handshake { what: String, resumption: Vec<Vec<u8>> },
         /// The client is gone, or has been told to go.
         Left { why: Leaving },
+    }
+
+    /// Worker → verifier, which has everything it needs from the beginning.
+    enum Nothing {}
+
+    /// Verifier → worker.
+    enum FromVerifier {
+        /// The client has the key of this certificate. `is_trusted`: somebody has signed it who is trusted; else it may say
+        /// what it likes. `fingerprint`: its SHA-256.
+        Accepted {
+            is_trusted: bool,
+            fingerprint: Vec<u8>,
+            subject: String,
+            common_names: Vec<String>,
+            user_ids: Vec<String>,
+            emails: Vec<String>,
+            dns_names: Vec<String>,
+            principals: Vec<String>,
+        },
+        /// The certificate is not good, or he has not its key. `text` is for the log.
+        Refused { why: Distrust, text: String },
+    }
+
+    /// What is wrong with a client's certificate.
+    enum Distrust {
+        /// It has expired, or is not valid yet.
+        Expired,
+        /// It was revoked.
+        Revoked,
+        /// Nobody has signed it who is trusted.
+        Unknown,
+        /// He has not shown that he has its key.
+        Unproved,
+        /// It cannot be understood, or not be judged.
+        Unusable,
     }
 
     /// How the control connection is protected.
@@ -191,6 +245,7 @@ values! {
 }
 
 impl Copy for Security {}
+impl Copy for Distrust {}
 
 messages! {
     ToWorker (ToWorker::Serve { .. });
@@ -199,6 +254,8 @@ messages! {
     FromFrontend;
     ToResolver;
     FromResolver;
+    Nothing;
+    FromVerifier;
     ToSession (ToSession::DataSocket);
     FromSession;
 }
@@ -240,14 +297,26 @@ mod tests {
                 per_user_and_address: None,
             });
             survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone() });
-            survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0] });
+            survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0], random: path.clone() });
+            survives(&FromFrontend::Proof { newest: flag, scheme: port, signature: path.clone() });
+            survives(&FromVerifier::Refused { why: Distrust::Revoked, text: text.clone() });
+            survives(&FromVerifier::Accepted {
+                is_trusted: flag,
+                fingerprint: path.clone(),
+                subject: text.clone(),
+                common_names: texts.clone(),
+                user_ids: Vec::new(),
+                emails: texts.clone(),
+                dns_names: Vec::new(),
+                principals: Vec::new(),
+            });
             survives(&FromSession::Sign { scheme: port, message: path.clone() });
             survives(&ToFrontend::Denied { texts: texts.clone() });
             survives(&ToFrontend::Ask { texts, prompt: text.clone() });
             survives(&FromFrontend::Attempt {
                 host: text.clone(),
                 user: text.clone(),
-                password: Password::new(path.clone()),
+                password: flag.then(|| Password::new(path.clone())),
                 security: Security::Tls { sized: flag, private: true },
                 ahead: path.clone(),
             });
@@ -272,6 +341,7 @@ mod tests {
             let _ = ToSupervisor::decode(&packet);
             let _ = ToFrontend::decode(&packet);
             let _ = FromFrontend::decode(&packet);
+            let _ = FromVerifier::decode(&packet);
             let _ = ToSession::decode(&packet);
             let _ = FromSession::decode(&packet);
         }

@@ -15,7 +15,7 @@ macro_rules! values {
         }
 
         impl $crate::ipc::bytes::Field for $name {
-            #[allow(unused_assignments, unused_mut, irrefutable_let_patterns)]
+            #[allow(unused_assignments, unused_mut, unused_variables, irrefutable_let_patterns)]
             fn put(&self, packet: &mut Vec<u8>) {
                 let mut tag = 0u8;
                 $(
@@ -24,7 +24,7 @@ macro_rules! values {
                 )*
             }
 
-            #[allow(unused_assignments, unused_mut)]
+            #[allow(unused_assignments, unused_mut, unused_variables)]
             fn take(packet: &mut &[u8]) -> Result<Self, $crate::ipc::bytes::Malformed> {
                 let found = <u8 as $crate::ipc::bytes::Field>::take(packet)?;
                 let mut tag = 0u8;

@@ -36,6 +36,8 @@ pub enum Code {
     ExtendedPassive = 229,
     /// The session begins.
     LoggedIn = 230,
+    /// 232: the same, and no password was needed (RFC 2228).
+    LoggedInBySecurity = 232,
     /// AUTH: the handshake may begin (RFC 4217 4).
     Secure = 234,
     /// A change to the file system was made.
@@ -108,6 +110,7 @@ impl Code {
         Code::Passive,
         Code::ExtendedPassive,
         Code::LoggedIn,
+        Code::LoggedInBySecurity,
         Code::Secure,
         Code::FileOk,
         Code::FileDigest,

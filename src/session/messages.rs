@@ -38,12 +38,13 @@ impl Shown {
 }
 
 impl Session {
-    /// 230: what PAM said, the message of the directory where the session begins, and `login-message`.
-    pub(super) fn greeting(&mut self, texts: Vec<String>) -> Reply {
+    /// 230 or 232: what PAM said, the message of the directory where the session begins, and `login-message`.
+    pub(super) fn greeting(&mut self, by_certificate: bool, texts: Vec<String>) -> Reply {
         let mut lines: Vec<Vec<u8>> = texts.into_iter().map(String::into_bytes).collect();
         lines.extend(self.message_of_directory());
         lines.extend(self.expand(self.options.login_message.text().as_bytes()));
-        Reply::lines(Code::LoggedIn, lines)
+        let code = if by_certificate { Code::LoggedInBySecurity } else { Code::LoggedIn };
+        Reply::lines(code, lines)
     }
 
     /// 221: `quit-message`.

@@ -119,6 +119,8 @@ pub struct Start {
     pub proxies: Vec<Network>,
     /// The address of the name in `masquerade-address`, if it is known.
     pub masquerade: Option<Ipv4Addr>,
+    /// Whether no password was needed: then he is told so (232).
+    pub by_certificate: bool,
     /// What the client is told when he is logged in (230), before the messages of his directory and of his options.
     pub greeting: Vec<String>,
 }
@@ -277,7 +279,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
     };
     session.page.tell_cwd(session.cwd.as_bytes());
     session.worker.ready(start.place);
-    let greeting = session.greeting(start.greeting);
+    let greeting = session.greeting(start.by_certificate, start.greeting);
     session.control.queue(&greeting);
     match session.serve() {
         End::Left(why) => {

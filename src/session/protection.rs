@@ -109,8 +109,9 @@ impl Protection {
             }),
         };
         let holder = Arc::clone(&self.holder) as Arc<dyn Sign>;
-        let setup = Setup::new(&self.options, &self.security.identity, holder, resumption, Purpose::Data)
-            .map_err(io::Error::other)?;
+        let setup =
+            Setup::new(&self.options, &self.security.identity, holder, resumption, None, Purpose::Data)
+                .map_err(io::Error::other)?;
         Ok(Rc::clone(self.setup.insert(Rc::new(setup))))
     }
 }

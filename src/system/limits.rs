@@ -21,6 +21,15 @@ pub const FRONTEND: &[Limit] = &[
     Limit { resource: Resource::RLIMIT_DATA, most: 64 << 20 },
 ];
 
+/// A verifier reads lists of revoked certificates, which may be large.
+pub const VERIFIER: &[Limit] = &[
+    Limit { resource: Resource::RLIMIT_CORE, most: 0 },
+    Limit { resource: Resource::RLIMIT_FSIZE, most: 0 },
+    Limit { resource: Resource::RLIMIT_NPROC, most: 0 },
+    Limit { resource: Resource::RLIMIT_NOFILE, most: 32 },
+    Limit { resource: Resource::RLIMIT_DATA, most: 512 << 20 },
+];
+
 /// A session forks nothing, leaves no core with the user's data, and stays small however large a directory is.
 pub const SESSION: &[Limit] = &[
     Limit { resource: Resource::RLIMIT_CORE, most: 0 },

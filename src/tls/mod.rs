@@ -2,6 +2,7 @@
 //! The private key is in neither: both ask the worker, who has it, for signatures (`Sign`).
 
 pub mod certificate;
+pub mod claims;
 pub mod names;
 pub mod pem;
 pub mod sessions;
@@ -9,3 +10,4 @@ pub mod setup;
 pub mod signer;
 pub mod stream;
 pub mod tickets;
+pub mod transcript;

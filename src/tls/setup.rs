@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, NoServerSessionStorage};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig, SupportedProtocolVersion};
@@ -12,6 +13,7 @@ use super::names;
 use super::sessions::Sessions;
 use super::signer::{Identity, Sign, certified};
 use super::tickets::TicketKey;
+use super::transcript::{RANDOM, observed};
 use crate::config::{Alpn, Tls, TlsVersion};
 
 /// What a connection is for.
@@ -41,6 +43,14 @@ pub struct Resumption<'a> {
     pub sessions: Arc<Sessions>,
 }
 
+/// How clients are asked for certificates.
+pub struct Clients {
+    /// Who judges them.
+    pub verifier: Arc<dyn ClientCertVerifier>,
+    /// What the server says for its random number.
+    pub random: [u8; RANDOM],
+}
+
 /// Everything but what the client says in his first message.
 pub struct Setup {
     config: ServerConfig,
@@ -48,17 +58,23 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// For connections of this purpose. `resumption`: none, if sessions are not to be resumed.
+    /// For connections of this purpose. `resumption`: none, if sessions are not to be resumed; `clients`: none, if they are
+    /// not asked for certificates.
     pub fn new(
         options: &Tls,
         identity: &Identity,
         holder: Arc<dyn Sign>,
         resumption: Option<Resumption<'_>>,
+        clients: Option<Clients>,
         purpose: Purpose,
     ) -> Result<Setup, Error> {
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider(options)))
+        let (provider, verifier) = match clients {
+            None => (provider(options), WebPkiClientVerifier::no_client_auth()),
+            Some(Clients { verifier, random }) => (observed(provider(options), random), verifier),
+        };
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions(options.min_version))?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified(identity, holder))));
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use super::Inheritance;
+use super::Worker;
 use super::keys::KeyHolder;
 use super::pam::Conversation;
+use super::proof::Proof;
 use crate::ipc::messages::{
-    Admission, FromFrontend, FrontendLink, Leaving, Password, Security, SupervisorLink, ToFrontend, ToWorker,
+    Admission, FromFrontend, FrontendLink, Leaving, Password, Security, ToFrontend, ToWorker,
 };
 use crate::log;
 use crate::system::poll::{PollFlags, wait};
@@ -21,7 +22,7 @@ pub enum Heard {
     /// A proxy has said who the client is.
     Proxied { peer: SocketAddr, local: SocketAddr },
     /// The client tries to log in.
-    Attempt { host: String, user: String, password: Password, security: Security, ahead: Vec<u8> },
+    Attempt { host: String, user: String, password: Option<Password>, security: Security, ahead: Vec<u8> },
     /// The frontend is done with the client.
     Left(Leaving),
     /// The supervisor has answered `MayLogIn` or `Proxied`.
@@ -37,8 +38,9 @@ pub enum Heard {
 /// Both ends of the talk.
 pub struct Dialogue<'a> {
     pub frontend: &'a FrontendLink,
-    pub supervisor: &'a SupervisorLink,
-    inheritance: &'a Inheritance,
+    worker: &'a Worker<'a>,
+    /// The client's certificate.
+    pub proof: RefCell<Proof>,
     /// The key, if the client speaks TLS.
     pub keys: RefCell<KeyHolder>,
     /// His session, where he has no ticket for it.
@@ -54,16 +56,11 @@ pub struct Dialogue<'a> {
 }
 
 impl<'a> Dialogue<'a> {
-    pub fn new(
-        frontend: &'a FrontendLink,
-        supervisor: &'a SupervisorLink,
-        inheritance: &'a Inheritance,
-        deadline: Instant,
-    ) -> Dialogue<'a> {
+    pub fn new(frontend: &'a FrontendLink, worker: &'a Worker<'a>, deadline: Instant) -> Dialogue<'a> {
         Dialogue {
             frontend,
-            supervisor,
-            inheritance,
+            worker,
+            proof: RefCell::default(),
             keys: RefCell::default(),
             resumption: RefCell::default(),
             deadline,
@@ -96,10 +93,10 @@ impl<'a> Dialogue<'a> {
     /// The handshake of the client is served on the way, and is nothing to be heard.
     fn hear_once(&self, until: Instant) -> Option<Heard> {
         let watched =
-            [(self.supervisor.as_fd(), PollFlags::POLLIN), (self.frontend.as_fd(), PollFlags::POLLIN)];
+            [(self.worker.supervisor.as_fd(), PollFlags::POLLIN), (self.frontend.as_fd(), PollFlags::POLLIN)];
         let Ok([supervisor, frontend]) = wait(watched, Some(until)) else { return Some(Heard::End) };
         if !supervisor.is_empty() {
-            return Some(match self.supervisor.receive() {
+            return Some(match self.worker.supervisor.receive() {
                 Ok(Some((ToWorker::Admitted(admitted), None))) => Heard::Admitted(admitted),
                 Ok(Some((ToWorker::Finish, None))) => Heard::Finish(Leaving::Stopping),
                 Ok(Some((ToWorker::LogLevel { level }, None))) => {
@@ -131,6 +128,8 @@ impl<'a> Dialogue<'a> {
                 Ok(Some((
                     message @ (FromFrontend::Hello { .. }
                     | FromFrontend::Sign { .. }
+                    | FromFrontend::Transcript { .. }
+                    | FromFrontend::Proof { .. }
                     | FromFrontend::Handshake { .. }),
                     None,
                 ))) => match self.serve_handshake(message) {
@@ -143,6 +142,8 @@ impl<'a> Dialogue<'a> {
                     | FromFrontend::Left { .. }
                     | FromFrontend::Hello { .. }
                     | FromFrontend::Sign { .. }
+                    | FromFrontend::Transcript { .. }
+                    | FromFrontend::Proof { .. }
                     | FromFrontend::Handshake { .. },
                     Some(_),
                 )))
@@ -154,7 +155,7 @@ impl<'a> Dialogue<'a> {
 
     /// What only who has the key can do. False: the frontend may not ask for it, or is gone.
     fn serve_handshake(&self, message: FromFrontend) -> bool {
-        let Some(copies) = &self.inheritance.copies else { return false };
+        let Some(copies) = &self.worker.inheritance.copies else { return false };
         let mut keys = self.keys.borrow_mut();
         let answer = match message {
             FromFrontend::Hello { server_name, schemes } => {
@@ -162,14 +163,28 @@ impl<'a> Dialogue<'a> {
                 if keys.identity().is_some() {
                     return false;
                 }
-                match keys.introduce(&self.inheritance.config.tls, copies, &server_name, &schemes) {
-                    Some(Identity { chain, schemes }) => ToFrontend::Identity { chain, schemes },
+                let options = &self.worker.inheritance.config.tls;
+                let random = self.proof.borrow_mut().begin(options);
+                match keys.introduce(options, copies, &server_name, &schemes).zip(random) {
+                    Some((Identity { chain, schemes }, random)) => {
+                        ToFrontend::Identity { chain, schemes, random }
+                    }
                     None => ToFrontend::NoIdentity,
                 }
             }
             FromFrontend::Sign { scheme, message } => {
                 let bytes = keys.sign(scheme, &message, 1).unwrap_or_default();
+                self.proof.borrow_mut().signed(scheme, message, &bytes);
                 ToFrontend::Signature { bytes }
+            }
+            FromFrontend::Transcript { part } => return self.proof.borrow_mut().extend(&part),
+            FromFrontend::Proof { newest, scheme, signature } => {
+                // The verifier inherits what is here.
+                keys.hide();
+                match self.proof.borrow_mut().judge(self.worker, newest, scheme, signature) {
+                    Some(judgement) => judgement,
+                    None => return false,
+                }
             }
             FromFrontend::Handshake { what, resumption } => {
                 if let Ok([number, secret]) = <[Vec<u8>; 2]>::try_from(resumption) {
@@ -191,7 +206,7 @@ impl Conversation for Dialogue<'_> {
     fn ask(&mut self, texts: Vec<String>, prompt: &str) -> Option<Password> {
         self.frontend.send(&ToFrontend::Ask { texts, prompt: prompt.to_owned() }).ok()?;
         match self.hear(self.deadline) {
-            Heard::Attempt { user, password, ahead, .. } if user == self.user => {
+            Heard::Attempt { user, password: Some(password), ahead, .. } if user == self.user => {
                 self.ahead = ahead;
                 Some(password)
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::dialogue::{Dialogue, Heard};
 use super::keys::KeyHolder;
-use super::login::{self, Attempt, Login};
+use super::login::{self, Attempt, Login, NotYet};
 use super::processes::{Frontend, Session};
 use super::serve::{Ending, LOGIN_OVERTIME};
 use super::{Client, Worker};
@@ -26,6 +26,8 @@ const ROOM_FOR_GROUPS: usize = 4096;
 enum Progress {
     /// The session is ready and has greeted the client.
     LoggedIn(Box<Login>, Session),
+    /// The certificate was not enough.
+    NeedsPassword,
     /// It failed; the client has been told or will be.
     Failed(Vec<String>),
     /// The client is served no more.
@@ -41,7 +43,7 @@ impl Worker<'_> {
     ) -> Result<(Login, Session, KeyHolder), Ending> {
         let options = &self.inheritance.config.login;
         let deadline = Instant::now() + options.login_timeout.duration() + LOGIN_OVERTIME;
-        let mut dialogue = Dialogue::new(&frontend.link, &self.supervisor, self.inheritance, deadline);
+        let mut dialogue = Dialogue::new(&frontend.link, self, deadline);
         let mut failures = 0;
         let mut next = None;
         loop {
@@ -69,6 +71,13 @@ impl Worker<'_> {
                     return Ok((*login, session, dialogue.keys.into_inner()));
                 }
                 Progress::Over(ending) => return Err(ending),
+                Progress::NeedsPassword => {
+                    let prompt = "Password required.".to_string();
+                    if frontend.link.send(&ToFrontend::Ask { texts: Vec::new(), prompt }).is_err() {
+                        return Err(Ending::AtOnce);
+                    }
+                    continue;
+                }
                 Progress::Failed(texts) => texts,
             };
             failures += 1;
@@ -116,7 +125,7 @@ impl Worker<'_> {
         dialogue: &mut Dialogue<'_>,
         host: &str,
         user: &str,
-        password: Password,
+        password: Option<Password>,
         security: Security,
     ) -> Progress {
         let config = &self.inheritance.config;
@@ -125,12 +134,22 @@ impl Worker<'_> {
         };
         self.note_attempt(host, user, security);
         let is_protected = security != Security::Plain;
-        let attempt = Attempt { peer: client.peer.ip(), host, name: user, password: &password, is_protected };
+        let proof = dialogue.proof.take();
+        let attempt = Attempt {
+            peer: client.peer.ip(),
+            host,
+            name: user,
+            password: password.as_ref(),
+            certificate: proof.claims(),
+            is_protected,
+        };
         let decision = login::decide(config, &attempt, dialogue);
+        dialogue.proof.replace(proof);
         drop(password);
         let mut login = match decision {
             Ok(login) => login,
-            Err(refused) => return self.fail(user, &refused.log, refused.texts),
+            Err(NotYet::Refused(refused)) => return self.fail(user, &refused.log, refused.texts),
+            Err(NotYet::NeedsPassword) => return Progress::NeedsPassword,
         };
         match self.is_admitted(dialogue, &login) {
             Ok(Admission::Yes) => {}
@@ -256,7 +275,8 @@ impl Worker<'_> {
         let name = quoted(login.name().as_bytes());
         let host =
             login.host().map(|host| format!(" at {}", log::escaped(host.as_bytes()))).unwrap_or_default();
-        log::notice(format_args!("USER {name} logged in{host} (uid {}).", login.account().uid));
+        let how = if login.is_by_certificate() { " by certificate" } else { "" };
+        log::notice(format_args!("USER {name} logged in{host}{how} (uid {}).", login.account().uid));
         self.tell(What::LoggedIn);
         Ok(session)
     }

@@ -17,6 +17,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 
+use super::proof;
 use crate::config::{AbsolutePath, Tls};
 use crate::log;
 use crate::system::packet::MAX_PACKET;
@@ -115,7 +116,7 @@ fn copy_all(options: &Tls, copies: &[File]) -> Result<(), String> {
         }
         copy.write_all(text.as_bytes()).map_err(|error| format!("{certificate}: {error}"))?;
     }
-    Ok(())
+    proof::examine(options)
 }
 
 /// Everything that is wrong with the files, or looks wrong: for `ftpd check`.
@@ -127,6 +128,7 @@ pub fn examine(options: &Tls) -> Result<Vec<String>, String> {
         found
             .extend(warnings.iter().chain(&exposure(key)).map(|warning| format!("{certificate}: {warning}")));
     }
+    proof::examine(options)?;
     Ok(found)
 }
 

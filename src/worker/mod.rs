@@ -17,6 +17,7 @@ mod login;
 mod pam;
 mod policy;
 mod processes;
+mod proof;
 mod relay;
 mod serve;
 mod telling;

@@ -164,6 +164,7 @@ fn start(
         ahead: beginning.ahead.to_vec(),
         page: beginning.page,
         line_limit: config.server.line_limit.get() as usize,
+        by_certificate: login.is_by_certificate(),
         greeting: login.take_texts(),
     }
 }

@@ -92,7 +92,7 @@ impl Worker<'_> {
     fn await_name(&self, client: &mut Client, frontend: &Frontend) -> Result<(), Ending> {
         let deadline =
             Instant::now() + self.inheritance.config.login.login_timeout.duration() + LOGIN_OVERTIME;
-        let dialogue = Dialogue::new(&frontend.link, &self.supervisor, self.inheritance, deadline);
+        let dialogue = Dialogue::new(&frontend.link, self, deadline);
         let tell = |welcome| frontend.link.send(&ToFrontend::Welcome(welcome)).map_err(|_| Ending::AtOnce);
         loop {
             match dialogue.hear(deadline) {

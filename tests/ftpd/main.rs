@@ -9,6 +9,7 @@ mod client;
 mod conversation;
 mod network;
 mod process;
+mod secure;
 mod server;
 mod world;
 
@@ -68,6 +69,7 @@ modules! {
     site
     tls
     tls_clients
+    certificates_of_clients
 }
 
 /// What is tested also where no world can be made.

@@ -69,6 +69,11 @@ impl Server {
         fs::write(&self.configuration, text).expect("configuration");
     }
 
+    /// What is configured.
+    pub fn settings(&self) -> String {
+        fs::read_to_string(&self.configuration).expect("configuration")
+    }
+
     /// Waits for a line of the log that contains `text`, and returns it.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.wait_for_log_after(0, text)

@@ -1,18 +1,12 @@
 //! TLS as an attacker, an auditor and an unusual client see it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
-
 use crate::accounts::PASSWORD;
-use crate::client::{Client, patient};
+use crate::client::Client;
 use crate::process::Process;
+use crate::secure::{Secure, client_config, wrap};
 use crate::server::{Server, wait_until};
 use crate::tls_clients::{certificate, start};
 use crate::world::World;
@@ -32,135 +26,6 @@ tests! {
     commands_are_obeyed_during_a_transfer
     the_private_key_is_in_the_worker_alone
     a_bad_certificate_is_found_before_it_is_used
-}
-
-/// Trusts everybody: who the server is is not the question here.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-type Stream = StreamOwned<ClientConnection, TcpStream>;
-
-/// A client behind TLS, with the sessions that he can resume.
-struct Secure {
-    stream: Stream,
-    config: Arc<ClientConfig>,
-    unread: Vec<u8>,
-}
-
-fn client_config() -> Arc<ClientConfig> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
-    config.resumption = Resumption::in_memory_sessions(8);
-    Arc::new(config)
-}
-
-fn wrap(config: &Arc<ClientConfig>, socket: TcpStream) -> Stream {
-    let name = ServerName::try_from("ftp.example").expect("name");
-    let connection = ClientConnection::new(Arc::clone(config), name).expect("client");
-    StreamOwned::new(connection, patient(socket))
-}
-
-impl Secure {
-    /// Says AUTH and shakes hands.
-    fn connected() -> Secure {
-        let mut socket = TcpStream::connect("127.0.0.1:21").expect("connection");
-        let mut greeting = [0; 512];
-        let length = socket.read(&mut greeting).expect("greeting");
-        assert!(greeting[..length].starts_with(b"220"));
-        socket.write_all(b"AUTH TLS\r\n").expect("AUTH");
-        let length = socket.read(&mut greeting).expect("reply");
-        assert!(greeting[..length].starts_with(b"234"));
-        let config = client_config();
-        Secure { stream: wrap(&config, socket), config, unread: Vec::new() }
-    }
-
-    /// The same, logged in as alice with private data connections and TYPE I.
-    fn logged_in() -> Secure {
-        let mut client = Secure::connected();
-        client.command("USER alice", 331);
-        client.command(&format!("PASS {PASSWORD}"), 230);
-        client.command("PBSZ 0", 200);
-        client.command("PROT P", 200);
-        client.command("TYPE I", 200);
-        client
-    }
-
-    fn send(&mut self, line: &str) {
-        self.stream.write_all(format!("{line}\r\n").as_bytes()).expect("the server takes what we send");
-    }
-
-    /// The last line of the next reply.
-    fn reply(&mut self) -> String {
-        loop {
-            while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=end).collect();
-                if line.len() > 3 && line[..3].iter().all(u8::is_ascii_digit) && line[3] == b' ' {
-                    return String::from_utf8_lossy(&line).trim_end().to_string();
-                }
-            }
-            let mut bytes = [0; 4096];
-            let length = self.stream.read(&mut bytes).expect("a reply");
-            assert!(length > 0, "the server closed the connection");
-            self.unread.extend_from_slice(&bytes[..length]);
-        }
-    }
-
-    fn expect(&mut self, code: u16) -> String {
-        let reply = self.reply();
-        assert!(reply.starts_with(&code.to_string()), "expected {code}, got {reply}");
-        reply
-    }
-
-    fn command(&mut self, line: &str, code: u16) -> String {
-        self.send(line);
-        self.expect(code)
-    }
-
-    /// A data connection without TLS yet.
-    fn passive(&mut self) -> TcpStream {
-        let reply = self.command("EPSV", 229);
-        let port: u16 = reply.split('|').nth(3).and_then(|port| port.parse().ok()).expect("port");
-        patient(TcpStream::connect(("127.0.0.1", port)).expect("data connection"))
-    }
 }
 
 fn words_behind_auth_end_the_connection() {

@@ -52,7 +52,7 @@ fn run(world: &World, program: &str, arguments: &[&str]) -> String {
 }
 
 /// curl as alice, who trusts the certificate of `start` and nothing else.
-fn curl(world: &World, arguments: &[&str]) -> String {
+pub fn curl(world: &World, arguments: &[&str]) -> String {
     let user = format!("alice:{PASSWORD}");
     let trusted = world.own_directory("etc").join("ftp.example.pem");
     let trusted = trusted.to_str().expect("UTF-8");

@@ -28,7 +28,7 @@ const OF_RFCS: &[Verb<Session>] = &[
         .for_anybody()
         .announced("HOST"),
     Verb::new("USER", Run::Text(connection::user), "959 4.1.1", "USER <name>: say who you are")
-        .replies("331")
+        .replies("232 331")
         .for_anybody(),
     Verb::new("PASS", Run::OptionalText(connection::pass), "959 4.1.1", "PASS <password>: prove it")
         .replies("230 331 503")

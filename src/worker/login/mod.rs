@@ -8,17 +8,17 @@
 //! A name that policy objects to is not given to PAM, which might count the failure and lock an account that only
 //! an administrator uses.
 
+mod attempt;
 mod roots;
 mod sources;
 
+pub use attempt::{Attempt, NotYet};
 pub use roots::Root;
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 
 use super::pam::{Conversation, Transaction};
 use crate::config::{Config, SessionOptions};
-use crate::ipc::messages::Password;
 use crate::system::privileges::{self, Account};
 use crate::system::{accounts, memory};
 
@@ -43,20 +43,7 @@ pub struct Login {
     environment: Vec<(OsString, OsString)>,
     texts: Vec<String>,
     pam: Option<Transaction>,
-}
-
-/// Somebody who wants to log in.
-pub struct Attempt<'a> {
-    /// The client's address.
-    pub peer: IpAddr,
-    /// The virtual host that serves him, if there is one.
-    pub host: Option<&'a str>,
-    /// Who he says he is.
-    pub name: &'a str,
-    /// What he proves it with.
-    pub password: &'a Password,
-    /// Whether he says it over TLS.
-    pub is_protected: bool,
+    by_certificate: bool,
 }
 
 /// Decides about an attempt. May take as long as PAM's modules do, and as long as the client needs to answer what they
@@ -65,7 +52,7 @@ pub fn decide(
     config: &Config,
     attempted: &Attempt<'_>,
     conversation: &mut dyn Conversation,
-) -> Result<Login, Refused> {
+) -> Result<Login, NotYet> {
     sources::ask(config, attempted, conversation)
 }
 
@@ -103,6 +90,11 @@ impl Login {
     /// The environment that PAM wants; complete after [`Login::open_session`].
     pub fn environment(&self) -> &[(OsString, OsString)] {
         &self.environment
+    }
+
+    /// Whether no password was needed.
+    pub fn is_by_certificate(&self) -> bool {
+        self.by_certificate
     }
 
     /// What PAM's modules have said since the last time, for the client.

@@ -7,8 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::geteuid;
 
+use super::attempt::{Attempt, NotYet, is_proof};
 use super::roots::root;
-use super::{Attempt, Login, Refused, no};
+use super::{Login, Refused, no};
 use crate::config::users::{UserEntry, UserOptions};
 use crate::config::{Config, Count, HostOptions, SessionOptions, Source};
 use crate::log;
@@ -36,18 +37,21 @@ pub fn ask(
     config: &Config,
     attempted: &Attempt<'_>,
     conversation: &mut dyn Conversation,
-) -> Result<Login, Refused> {
+) -> Result<Login, NotYet> {
     let &Attempt { peer, host, name, password, .. } = attempted;
     if !policy::is_plausible_name(name) {
-        return Err(no("not a name that an account could have"));
+        return Err(no("not a name that an account could have").into());
     }
     if config.has_anonymous(host) && ["anonymous", "ftp"].iter().any(|known| name.eq_ignore_ascii_case(known))
     {
-        return anonymous(config, attempted);
+        return match password {
+            Some(_) => Ok(anonymous(config, attempted)?),
+            None => Err(NotYet::NeedsPassword),
+        };
     }
     // A network that is not welcome costs PAM and the hashes nothing.
     if let Some(objection) = policy::objection_to_address(&config.login, host_options(config, host), peer) {
-        return Err(no(objection.to_string()));
+        return Err(no(objection.to_string()).into());
     }
     // Sessions are forked from this process: what PAM and libc read of others must not be left lying about.
     memory::wipe_freed(true);
@@ -58,7 +62,7 @@ pub fn ask(
         match source {
             Source::UsersFile => match in_users_file(config, attempted)? {
                 Some(Verdict::Right(entry)) => return virtual_user(config, attempted, &entry, conversation),
-                Some(Verdict::Wrong) => return Err(no("wrong password (users-file)")),
+                Some(Verdict::Wrong) => return Err(no("wrong password (users-file)").into()),
                 Some(Verdict::Unknown) => has_cost = true,
                 None => {}
             },
@@ -72,10 +76,11 @@ pub fn ask(
             Source::System => {}
         }
     }
+    let Some(password) = password else { return Err(NotYet::NeedsPassword) };
     if !has_cost {
         hashes::waste_time(None, config.login.password_hash, password.as_bytes());
     }
-    Err(no("no source knows the name"))
+    Err(no("no source knows the name").into())
 }
 
 fn in_users_file(config: &Config, attempted: &Attempt<'_>) -> Result<Option<Verdict>, Refused> {
@@ -84,7 +89,11 @@ fn in_users_file(config: &Config, attempted: &Attempt<'_>) -> Result<Option<Verd
     if users.is_exposed() {
         log::warning("users-file: others may read it, or others than its owner may write it");
     }
-    users.verify(attempted.name, attempted.password, config.login.password_hash).map(Some).map_err(refused)
+    let verdict = match attempted.password {
+        Some(password) => users.verify(attempted.name, password, config.login.password_hash),
+        None => users.find(attempted.name),
+    };
+    verdict.map(Some).map_err(refused)
 }
 
 fn anonymous(config: &Config, attempted: &Attempt<'_>) -> Result<Login, Refused> {
@@ -111,10 +120,10 @@ fn virtual_user(
     attempted: &Attempt<'_>,
     entry: &UserEntry,
     conversation: &mut dyn Conversation,
-) -> Result<Login, Refused> {
+) -> Result<Login, NotYet> {
     if entry.own.system {
         if !geteuid().is_root() {
-            return Err(no("without root there are no system accounts"));
+            return Err(no("without root there are no system accounts").into());
         }
         return system_user(config, attempted, Some(entry), conversation);
     }
@@ -125,10 +134,11 @@ fn virtual_user(
         None => accounts::group_names(&account.groups),
     };
     groups.extend(entry.own.groups.iter().cloned());
-    // His name is his own; uid and shell of the account that he runs as say nothing of him.
-    object(config, attempted, name, None, &groups)?;
     let mut options = config.effective_session(host, name, &groups);
     entry.session.apply(&mut options);
+    is_proof(config, attempted, name, &options)?;
+    // His name is his own; uid and shell of the account that he runs as say nothing of him.
+    object(config, attempted, name, None, &groups)?;
     let known = Known {
         name: name.into(),
         account,
@@ -138,7 +148,7 @@ fn virtual_user(
         pam: None,
         is_anonymous: false,
     };
-    granted(attempted, known)
+    Ok(granted(attempted, known)?)
 }
 
 /// The account that an entry of the users file means. Without root that is who we are.
@@ -203,19 +213,28 @@ fn system_user(
     attempted: &Attempt<'_>,
     entry: Option<&UserEntry>,
     conversation: &mut dyn Conversation,
-) -> Result<Login, Refused> {
+) -> Result<Login, NotYet> {
     let &Attempt { peer, host, name, password, .. } = attempted;
     let account = accounts::by_name(name);
     if account.is_none() && entry.is_some() {
-        return Err(no("the users-file says that it is an account of the machine, and there is none"));
+        return Err(no("the users-file says that it is an account of the machine, and there is none").into());
     }
+    let options_of = |name: &str, groups: &mut Vec<String>| {
+        groups.extend(entry.iter().flat_map(|entry| entry.own.groups.iter().cloned()));
+        let mut options = config.effective_session(host, name, groups);
+        if let Some(entry) = entry {
+            entry.session.apply(&mut options);
+        }
+        options
+    };
     let groups = account.as_ref().map_or_else(Vec::new, |account| accounts::group_names(&account.groups));
+    is_proof(config, attempted, name, &options_of(name, &mut groups.clone()))?;
     object(config, attempted, name, account.as_ref(), &groups)?;
 
     let login = &config.login;
     let mut pam = Transaction::start(&login.pam_service, login.pam_directory.as_deref(), name, peer)
         .map_err(|refusal| no(refusal.to_string()))?;
-    if entry.is_none() {
+    if let (None, Some(password)) = (entry, password) {
         pam.authenticate(password, conversation)
             .map_err(|refusal| by_pam(&refusal, pam.take_texts(), None))?;
     }
@@ -234,13 +253,11 @@ fn system_user(
     let mut groups = accounts::group_names(&account.groups);
     object(config, attempted, &name, Some(&account), &groups)?;
 
-    groups.extend(entry.iter().flat_map(|entry| entry.own.groups.iter().cloned()));
-    let mut options = config.effective_session(host, &account.name, &groups);
-    if let Some(entry) = entry {
-        entry.session.apply(&mut options);
-        if let Some(home) = &entry.own.home {
-            account.home = home.to_path_buf();
-        }
+    let options = options_of(&account.name, &mut groups);
+    // PAM may have made somebody else of him.
+    is_proof(config, attempted, &account.name, &options)?;
+    if let Some(home) = entry.and_then(|entry| entry.own.home.as_ref()) {
+        account.home = home.to_path_buf();
     }
     let texts = pam.take_texts();
     let known = Known {
@@ -310,7 +327,8 @@ fn granted(attempted: &Attempt<'_>, known: Known<'_>) -> Result<Login, Refused> 
     let root = root(&options, &name, group.as_deref().unwrap_or(&name), &account)?;
     let host = attempted.host.map(String::from);
     let (environment, texts) = Default::default();
-    Ok(Login { name, host, account, groups, options, root, environment, texts, pam })
+    let by_certificate = attempted.password.is_none();
+    Ok(Login { name, host, account, groups, options, root, environment, texts, pam, by_certificate })
 }
 
 /// `ours` is what we add to PAM's own words, unless they are enough.
