@@ -1,6 +1,6 @@
 # make run     build what is needed and serve: as root the accounts of this machine, else this directory, read only
 # make test    install what the tests need and run all of them
-# make bench   measure beside vsftpd, ProFTPD, Pure-FTPd and pyftpdlib
+# make bench   measure beside vsftpd, ProFTPD, Pure-FTPd and pyftpdlib; BENCH="--rounds 3 --publish ." writes the tables here
 # make fuzz    feed what reads foreign bytes with all the bytes a fuzzer can think of, SECONDS=60 for each target
 # make documents  write anew what is generated: the sample configuration, docs/verbs.md, parts of the manual pages
 # make install [PREFIX=/usr] [DESTDIR=/somewhere]   put what was built where it belongs; make uninstall takes it away
@@ -10,6 +10,7 @@
 CARGO ?= cargo
 PORT ?= 2121
 SECONDS ?= 60
+BENCH ?=
 FTPD = target/release/ftpd
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -34,7 +35,7 @@ test:
 bench:
 	@packaging/dependencies bench
 	$(CARGO) build --release
-	$(CARGO) run --release -p ftpd-bench
+	$(CARGO) run --release -p ftpd-bench -- $(BENCH)
 
 # Inputs that are worth it go from fuzz/found to fuzz/corpus by hand. cargo-fuzz needs the unstable options of rustc.
 fuzz:

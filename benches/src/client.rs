@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv};
+use rustls::ClientConfig;
 
-use crate::world::{Account, PASSWORD};
+use crate::tls::{self, Wire};
+use crate::world::{self, Account, PASSWORD};
 
 /// A server that says nothing for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,13 +23,22 @@ const SLICE: usize = 4 << 20;
 
 /// A control connection.
 pub struct Client {
-    control: TcpStream,
+    control: Wire,
+    /// With TLS around the control connection, there is TLS around data connections too.
+    tls: Option<Arc<ClientConfig>>,
     buffer: Box<[u8; 4096]>,
     start: usize,
     end: usize,
     line: Vec<u8>,
     /// Where downloads go: never written, so never more than addresses.
     nowhere: Vec<u8>,
+}
+
+/// An upload of which nothing but the bytes is missing.
+pub struct Upload {
+    data: Wire,
+    encrypted: Option<File>,
+    size: u64,
 }
 
 /// What came of a listing.
@@ -45,12 +57,28 @@ impl Client {
         let control = TcpStream::connect(address)?;
         control.set_read_timeout(Some(PATIENCE))?;
         let (buffer, line, nowhere) = (Box::new([0; 4096]), Vec::new(), Vec::new());
-        let mut client = Client { control, buffer, start: 0, end: 0, line, nowhere };
+        let mut client =
+            Client { control: Wire::plain(control), tls: None, buffer, start: 0, end: 0, line, nowhere };
         client.expect(220)?;
         Ok(client)
     }
 
-    /// Logs in and asks for binary transfers.
+    /// AUTH TLS, with a handshake that resumes nothing.
+    pub fn protect(&mut self) -> io::Result<()> {
+        self.command("AUTH TLS", 234)?;
+        let config = tls::config()?;
+        self.control.protect(Arc::clone(&config))?;
+        self.tls = Some(config);
+        Ok(())
+    }
+
+    /// Has TLS around data connections too.
+    pub fn protect_data(&mut self) -> io::Result<()> {
+        self.command("PBSZ 0", 200)?;
+        self.command("PROT P", 200)
+    }
+
+    /// Logs in.
     pub fn log_in(&mut self, account: &Account) -> io::Result<()> {
         self.send(&format!("USER {}", account.login))?;
         match self.reply()? {
@@ -81,10 +109,12 @@ impl Client {
         self.command("QUIT", 221)
     }
 
-    /// Downloads a file and forgets it; how many bytes it had.
-    pub fn retrieve(&mut self, path: &str) -> io::Result<u64> {
-        let data = self.data_connection()?;
-        self.begin(&format!("RETR {path}"))?;
+    /// Downloads a file and forgets it; how many bytes came. With TLS those are the encrypted ones: nobody decrypts
+    /// them, and since nobody sees the server say that it was all, this end says so when it must have come: vsftpd waits
+    /// for that.
+    pub fn retrieve(&mut self, path: &str, size: u64) -> io::Result<u64> {
+        let mut enough = self.tls.is_some().then(|| tls::least_encrypted(size));
+        let data = self.begin(&format!("RETR {path}"))?;
         if self.nowhere.is_empty() {
             self.nowhere = vec![0; SLICE];
         }
@@ -97,6 +127,9 @@ impl Client {
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
+            if enough.take_if(|enough| bytes >= *enough).is_some() {
+                data.say_end()?;
+            }
         }
         // Some servers wait for this before they reply.
         drop(data);
@@ -104,20 +137,48 @@ impl Client {
         Ok(bytes)
     }
 
+    /// Downloads a file over a data connection that resumes the session of the last one, and decrypts it.
+    pub fn retrieve_resuming(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let mut data = self.begin(&format!("RETR {path}"))?;
+        if !data.is_resumed() {
+            return Err(io::Error::other("the data connection was not resumed"));
+        }
+        let mut content = Vec::new();
+        data.read_to_end(&mut content)?;
+        drop(data);
+        self.expect(226)?;
+        Ok(content)
+    }
+
     /// Uploads the first `size` bytes of a file.
     pub fn store(&mut self, path: &str, file: &File, size: u64) -> io::Result<()> {
-        let data = self.data_connection()?;
-        self.begin(&format!("STOR {path}"))?;
+        let upload = self.begin_store(path, file, size)?;
+        self.finish_store(upload, file)
+    }
+
+    /// Begins to: everything but the bytes. With TLS, they are encrypted here.
+    pub fn begin_store(&mut self, path: &str, file: &File, size: u64) -> io::Result<Upload> {
+        let mut data = self.begin(&format!("STOR {path}"))?;
+        Ok(match data.encrypt(&mut file.take(size), world::scratch_file()?)? {
+            Some(encrypted) => Upload { data, size: encrypted.metadata()?.len(), encrypted: Some(encrypted) },
+            None => Upload { data, encrypted: None, size },
+        })
+    }
+
+    /// Goes on: the bytes, and the reply.
+    pub fn finish_store(&mut self, upload: Upload, file: &File) -> io::Result<()> {
+        let Upload { data, encrypted, size } = upload;
+        let source = encrypted.as_ref().unwrap_or(file);
         let mut offset = 0;
         while (offset as u64) < size {
             let slice = (size - offset as u64).min(SLICE as u64) as usize;
-            match sendfile64(&data, file, Some(&mut offset), slice) {
+            match sendfile64(&data, source, Some(&mut offset), slice) {
                 Ok(0) => return Err(io::Error::other("the file to be sent is too short")),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        drop(data);
+        data.close()?;
         self.expect(226)
     }
 
@@ -125,12 +186,12 @@ impl Client {
     pub fn list(&mut self, verb: &str, path: &str) -> io::Result<Listed> {
         let mut data = self.data_connection()?;
         let began = Instant::now();
-        self.begin(&format!("{verb} {path}"))?;
+        self.announce(&format!("{verb} {path}"))?;
         let mut buffer = vec![0; 256 << 10];
         let mut lines = 0;
         let mut first = None;
         loop {
-            let count = read(&mut data, &mut buffer)?;
+            let count = data.read(&mut buffer)?;
             first.get_or_insert_with(|| began.elapsed());
             if count == 0 {
                 break;
@@ -143,7 +204,7 @@ impl Client {
     }
 
     /// PASV, which every server has, and the connection.
-    fn data_connection(&mut self) -> io::Result<TcpStream> {
+    fn data_connection(&mut self) -> io::Result<Wire> {
         self.command("PASV", 227)?;
         let text = self.text();
         let numbers: Vec<u8> = text[4..]
@@ -156,11 +217,21 @@ impl Client {
         let port = u16::from_be_bytes([high, low]);
         let data = TcpStream::connect((Ipv4Addr::new(a, b, c, d), port))?;
         data.set_read_timeout(Some(PATIENCE))?;
+        Ok(Wire::plain(data))
+    }
+
+    /// Begins a transfer: PASV, the command, and the handshake.
+    fn begin(&mut self, command: &str) -> io::Result<Wire> {
+        let mut data = self.data_connection()?;
+        self.announce(command)?;
+        if let Some(config) = &self.tls {
+            data.protect(Arc::clone(config))?;
+        }
         Ok(data)
     }
 
-    /// Begins a transfer.
-    fn begin(&mut self, command: &str) -> io::Result<()> {
+    /// Says what is to be transferred.
+    fn announce(&mut self, command: &str) -> io::Result<()> {
         self.send(command)?;
         match self.reply()? {
             125 | 150 => Ok(()),
@@ -208,7 +279,7 @@ impl Client {
             }
             self.line.extend_from_slice(unread);
             self.start = 0;
-            self.end = read(&mut self.control, &mut self.buffer[..])?;
+            self.end = self.control.read(&mut self.buffer[..])?;
             if self.end == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -217,15 +288,5 @@ impl Client {
 
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.line).trim_end().to_string()
-    }
-}
-
-/// Reads what is there. With a timeout set, the kernel does not resume what stopping the process has interrupted.
-fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match stream.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
     }
 }

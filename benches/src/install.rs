@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 pub enum Package {
     /// The daemon of this repository.
     Ours,
-    /// A Debian package and the name of its program in sbin.
-    Debian(&'static str, &'static str),
+    /// A Debian package, others with parts of it, and the name of its program in sbin.
+    Debian(&'static [&'static str], &'static str),
     /// A Python package, in a virtual environment of its own.
     Python(&'static str),
 }
@@ -57,7 +57,7 @@ impl Place {
         }
         match package {
             Package::Ours => Err(format!("{} is missing: cargo build --release", self.ours.display())),
-            Package::Debian(name, _) => self.unpack(name),
+            Package::Debian(names, _) => self.unpack(names),
             Package::Python(name) => self.make_environment(name),
         }
     }
@@ -70,8 +70,8 @@ impl Place {
                 let version = version.split_whitespace().last().unwrap_or_default().to_string();
                 Some(Installed { program: self.ours.clone(), libraries: Vec::new(), version })
             }
-            Package::Debian(name, program) => {
-                self.find_installed(name, program).or_else(|| self.find_unpacked(name, program))
+            Package::Debian(names, program) => {
+                self.find_installed(names[0], program).or_else(|| self.find_unpacked(names, program))
             }
             Package::Python(name) => {
                 let program = self.store.join("venv/bin/python3");
@@ -92,36 +92,36 @@ impl Place {
         Some(Installed { program, libraries: Vec::new(), version })
     }
 
-    fn find_unpacked(&self, name: &str, program: &str) -> Option<Installed> {
-        let folder = self.store.join(name);
+    fn find_unpacked(&self, names: &[&str], program: &str) -> Option<Installed> {
+        let folder = self.store.join(names[0]);
         let root = folder.join("root");
         let program = root.join("usr/sbin").join(program);
         if !program.exists() {
             return None;
         }
-        let version = debs(&folder)
-            .iter()
-            .filter_map(|deb| {
-                deb.file_stem()?.to_str()?.strip_prefix(name)?.strip_prefix('_').map(String::from)
-            })
-            .find_map(|rest| rest.split('_').next().map(|version| version.replace("%3a", ":")))
-            .unwrap_or_default();
+        let all = debs(&folder);
+        let of = |name: &str| all.iter().find_map(|deb| version_of(deb, name));
+        let version = of(names[0]).unwrap_or_default();
+        if names.iter().any(|name| of(name).is_none()) {
+            return None;
+        }
         let libraries = ["usr/lib", "lib"].iter().flat_map(|lib| folders(&root.join(lib))).collect();
         Some(Installed { program, libraries, version })
     }
 
-    fn unpack(&self, name: &str) -> Result<(), String> {
-        let folder = self.store.join(name);
+    fn unpack(&self, names: &[&str]) -> Result<(), String> {
+        let folder = self.store.join(names[0]);
         std::fs::create_dir_all(folder.join("partial"))
             .map_err(|error| format!("{}: {error}", folder.display()))?;
         eprintln!(
-            "downloading the package {name} and what it needs into {} (installs nothing)",
+            "downloading {} and what it needs into {} (installs nothing)",
+            names.join(", "),
             folder.display()
         );
-        if !download(name, &folder) {
+        if !download(names, &folder) {
             run(Command::new("apt-get").args(["-q", "update"]))?;
-            if !download(name, &folder) {
-                return Err(format!("apt-get cannot download {name}"));
+            if !download(names, &folder) {
+                return Err(format!("apt-get cannot download {}", names.join(", ")));
             }
         }
         for deb in debs(&folder) {
@@ -138,11 +138,18 @@ impl Place {
     }
 }
 
-fn download(name: &str, folder: &Path) -> bool {
+fn download(names: &[&str], folder: &Path) -> bool {
     let archives = format!("Dir::Cache::archives={}/", folder.display());
     let mut apt = Command::new("apt-get");
-    apt.args(["-q", "-y", "--no-install-recommends", "--download-only", "-o", &archives, "install", name]);
+    apt.args(["-q", "-y", "--no-install-recommends", "--download-only", "-o", &archives, "install"]);
+    apt.args(names);
     run(&mut apt).is_ok()
+}
+
+/// The version in the name of a package's file, if it is this package's.
+fn version_of(deb: &Path, name: &str) -> Option<String> {
+    let rest = deb.file_stem()?.to_str()?.strip_prefix(name)?.strip_prefix('_')?;
+    rest.split('_').next().map(|version| version.replace("%3a", ":"))
 }
 
 fn debs(folder: &Path) -> Vec<PathBuf> {

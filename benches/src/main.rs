@@ -10,21 +10,27 @@ mod measures;
 mod process;
 mod servers;
 mod table;
+mod tls;
 mod world;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use clap::Parser;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
-use measures::{MEASURES, Measure, Settings, Stage};
+use measures::{Door, MEASURES, Measure, Need, Settings, Stage};
 use servers::{SERVERS, Server};
-use table::Table;
+use table::{Rows, Table};
 
 /// Set for the copy of this program that runs inside the namespaces.
 const INSIDE: &str = "FTPD_BENCH_INSIDE";
+
+/// How long a measurement may take.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Measures ftpd beside vsftpd, ProFTPD, Pure-FTPd and pyftpdlib. Needs root.
 #[derive(Parser)]
@@ -51,6 +57,9 @@ struct Arguments {
     /// Start every server under this command, such as "strace -f -c -o /tmp/calls".
     #[arg(long, value_name = "COMMAND")]
     under: Option<String>,
+    /// Write the table into README.md and docs/performance.md of this source tree.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["only", "servers"])]
+    publish: Option<PathBuf>,
     /// Name the servers and the measurements, and stop.
     #[arg(long)]
     list: bool,
@@ -118,7 +127,7 @@ fn prepare(arguments: &Arguments) -> Result<ExitCode, String> {
 fn measure(arguments: &Arguments) -> Result<ExitCode, String> {
     let place = install::Place::inside(arguments.ftpd.clone())?;
     let size = arguments.size << 20;
-    world::build(size).map_err(|error| format!("building the world: {error}"))?;
+    world::build(size, &place.ours).map_err(|error| format!("building the world: {error}"))?;
 
     let settings = Settings { size, seconds: arguments.seconds };
     let servers: Vec<(&Server, install::Installed)> = chosen_servers(arguments)?
@@ -143,7 +152,11 @@ fn measure(arguments: &Arguments) -> Result<ExitCode, String> {
             }
         }
     }
-    print!("{}", table.render(arguments.rounds, &settings));
+    let render = |rows| table.render(arguments.rounds, &settings, rows);
+    print!("{}", render(Rows::All));
+    if let Some(tree) = &arguments.publish {
+        table::publish(tree, render)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -155,12 +168,24 @@ fn one(
     settings: &Settings,
     under: Option<&str>,
 ) -> Result<Vec<Option<f64>>, String> {
-    if measure.needs_mlsd && !server.has_mlsd {
+    if server.lacks.iter().any(|lacking| measure.needs(*lacking)) {
         return Ok(vec![None; measure.rows.len()]);
     }
     world::empty_uploads().map_err(|error| format!("emptying the uploads: {error}"))?;
-    let mut running = process::Running::start(server, installed, measure.counts_cpu, under)?;
-    let values = (measure.run)(&mut Stage { running: &mut running, settings });
+    let mut running = process::Running::start(server, installed, measure, under)?;
+    let door = Door { address: running.address, tls: measure.needs(Need::Tls) };
+    // Whatever happens, the whole run ends: without its server, a measurement does.
+    let (done, waiting) = mpsc::channel::<()>();
+    let values = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if waiting.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                process::kill_all();
+            }
+        });
+        let values = (measure.run)(&mut Stage { running: &mut running, door, settings });
+        drop(done);
+        values
+    });
     running.stop();
     let log = running.last_words();
     values.map_err(|error| if log.is_empty() { error } else { format!("{error} ({log})") })

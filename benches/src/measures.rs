@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
+use crate::client::{Client, Upload};
 use crate::process::Running;
 use crate::world::{self, ANONYMOUS, Account, CHEAP, LISTED, SMALL, Small, USUAL};
 
@@ -27,6 +28,8 @@ pub struct Settings {
 pub struct Stage<'a> {
     /// The server.
     pub running: &'a mut Running,
+    /// The way in.
+    pub door: Door,
     /// What the command line says.
     pub settings: &'a Settings,
 }
@@ -35,12 +38,30 @@ pub struct Stage<'a> {
 pub struct Measure {
     /// The rows it fills, in the order of its values.
     pub rows: &'static [Row],
-    /// Whether it asks for the server's CPU time, the counting of which costs the server something.
-    pub counts_cpu: bool,
-    /// Whether it needs MLSD.
-    pub needs_mlsd: bool,
+    /// What it cannot do without.
+    pub needs: &'static [Need],
     /// Does it.
     pub run: fn(&mut Stage) -> Values,
+}
+
+/// What a measurement may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The server's CPU time, the counting of which costs the server something.
+    Cpu,
+    /// MLSD.
+    Mlsd,
+    /// A certificate.
+    Tls,
+    /// That sessions of TLS 1.3 can be resumed.
+    Resuming,
+}
+
+impl Measure {
+    /// Whether it cannot do without this.
+    pub fn needs(&self, need: Need) -> bool {
+        self.needs.contains(&need)
+    }
 }
 
 /// A value for each row, or why there is none.
@@ -52,6 +73,8 @@ pub struct Row {
     pub name: &'static str,
     /// In what.
     pub unit: Unit,
+    /// Whether it is for readers in a hurry.
+    pub headline: bool,
 }
 
 /// Units; each knows which way is better.
@@ -91,49 +114,91 @@ impl Unit {
 }
 
 macro_rules! measures {
-    ($($([$flag:ident])? $($name:literal $unit:ident),+ => $run:expr;)*) => {
+    ($($([$($need:ident)+])? $($name:literal $unit:ident $($headline:ident)?),+ => $run:expr;)*) => {
         /// Everything that can be measured, in the order of the table.
-        pub const MEASURES: &[Measure] = &[$(measures!(
-            @one $($flag)?, Measure {
-                rows: &[$(Row { name: $name, unit: Unit::$unit }),+],
-                counts_cpu: false,
-                needs_mlsd: false,
-                run: $run,
-            }
-        )),*];
+        pub const MEASURES: &[Measure] = &[$(Measure {
+            rows: &[$(Row { name: $name, unit: Unit::$unit, headline: measures!(@is $($headline)?) }),+],
+            needs: &[$($(Need::$need),+)?],
+            run: $run,
+        }),*];
     };
-    (@one , $measure:expr) => { $measure };
-    (@one cpu, $measure:expr) => { Measure { counts_cpu: true, ..$measure } };
-    (@one mlsd, $measure:expr) => { Measure { needs_mlsd: true, ..$measure } };
+    (@is headline) => { true };
+    (@is) => { false };
 }
 
 measures! {
     "Connect to greeting, 1 client" PerSecond => |stage| connects(stage, 1);
-    "Connect to greeting, 32 clients" PerSecond => |stage| connects(stage, 32);
+    "Connect to greeting, 32 clients" PerSecond headline => |stage| connects(stage, 32);
     "Anonymous login, 1 client" PerSecond => |stage| logins(stage, &ANONYMOUS, 1);
-    "Anonymous login, 8 clients" PerSecond => |stage| logins(stage, &ANONYMOUS, 8);
+    "Anonymous login, 8 clients" PerSecond headline => |stage| logins(stage, &ANONYMOUS, 8);
     "PAM login, yescrypt, 1 client" PerSecond => |stage| logins(stage, &USUAL, 1);
     "PAM login, yescrypt, 8 clients" PerSecond => |stage| logins(stage, &USUAL, 8);
-    "PAM login, sha256-crypt, 1 client" PerSecond => |stage| logins(stage, &CHEAP, 1);
-    "PAM login, sha256-crypt, 8 clients" PerSecond => |stage| logins(stage, &CHEAP, 8);
-    [cpu] "RETR, 1 client" Megabytes, "RETR, 1 client, server" CpuPerGib => |stage| large(stage, 1, Way::Down);
-    [cpu] "RETR, 8 clients" Megabytes, "RETR, 8 clients, server" CpuPerGib => |stage| large(stage, 8, Way::Down);
-    [cpu] "STOR, 1 client" Megabytes, "STOR, 1 client, server" CpuPerGib => |stage| large(stage, 1, Way::Up);
-    [cpu] "STOR, 8 clients" Megabytes, "STOR, 8 clients, server" CpuPerGib => |stage| large(stage, 8, Way::Up);
-    "RETR of 1 KiB files" PerSecond => |stage| small(stage, &SMALL[0], Way::Down);
-    "STOR of 1 KiB files" PerSecond => |stage| small(stage, &SMALL[0], Way::Up);
+    "PAM login, sha256-crypt, 1 client" PerSecond headline => |stage| logins(stage, &CHEAP, 1);
+    "PAM login, sha256-crypt, 8 clients" PerSecond headline => |stage| logins(stage, &CHEAP, 8);
+    [Tls] "PAM login over TLS, 1 client" PerSecond headline => |stage| logins(stage, &CHEAP, 1);
+    [Tls] "PAM login over TLS, 8 clients" PerSecond headline => |stage| logins(stage, &CHEAP, 8);
+    [Cpu] "RETR, 1 client" Megabytes headline, "RETR, 1 client, server" CpuPerGib
+        => |stage| large(stage, 1, Way::Down);
+    [Cpu] "RETR, 8 clients" Megabytes headline, "RETR, 8 clients, server" CpuPerGib headline
+        => |stage| large(stage, 8, Way::Down);
+    [Cpu] "STOR, 1 client" Megabytes headline, "STOR, 1 client, server" CpuPerGib
+        => |stage| large(stage, 1, Way::Up);
+    [Cpu] "STOR, 8 clients" Megabytes headline, "STOR, 8 clients, server" CpuPerGib
+        => |stage| large(stage, 8, Way::Up);
+    [Tls Cpu] "RETR over TLS, 1 client" Megabytes headline, "RETR over TLS, 1 client, server" CpuPerGib headline
+        => |stage| large(stage, 1, Way::Down);
+    [Tls Cpu] "RETR over TLS, 8 clients" Megabytes headline, "RETR over TLS, 8 clients, server" CpuPerGib
+        => |stage| large(stage, 8, Way::Down);
+    [Tls Cpu] "STOR over TLS, 1 client" Megabytes headline, "STOR over TLS, 1 client, server" CpuPerGib headline
+        => |stage| large(stage, 1, Way::Up);
+    [Tls Cpu] "STOR over TLS, 8 clients" Megabytes headline, "STOR over TLS, 8 clients, server" CpuPerGib
+        => |stage| large(stage, 8, Way::Up);
+    "RETR of 1 KiB files" PerSecond headline => |stage| small(stage, &SMALL[0], Way::Down);
+    "STOR of 1 KiB files" PerSecond headline => |stage| small(stage, &SMALL[0], Way::Up);
+    [Tls Resuming] "RETR of 1 KiB files over TLS, resumed" PerSecond headline => |stage| resumed(stage, &SMALL[0]);
     "RETR of 10 KiB files" PerSecond => |stage| small(stage, &SMALL[1], Way::Down);
     "RETR of 100 KiB files" PerSecond => |stage| small(stage, &SMALL[2], Way::Down);
     "LIST of 10 000 files" Milliseconds, "LIST of 10 000 files, first line" Milliseconds
         => |stage| list(stage, "LIST", LISTED[0]);
-    "LIST of 100 000 files" Milliseconds, "LIST of 100 000 files, first line" Milliseconds
+    "LIST of 100 000 files" Milliseconds headline, "LIST of 100 000 files, first line" Milliseconds
         => |stage| list(stage, "LIST", LISTED[1]);
-    [mlsd] "MLSD of 10 000 files" Milliseconds, "MLSD of 10 000 files, first line" Milliseconds
+    [Mlsd] "MLSD of 10 000 files" Milliseconds, "MLSD of 10 000 files, first line" Milliseconds
         => |stage| list(stage, "MLSD", LISTED[0]);
-    [mlsd] "MLSD of 100 000 files" Milliseconds, "MLSD of 100 000 files, first line" Milliseconds
+    [Mlsd] "MLSD of 100 000 files" Milliseconds headline, "MLSD of 100 000 files, first line" Milliseconds
         => |stage| list(stage, "MLSD", LISTED[1]);
-    "NOOP round trips" PerSecond => noops;
-    "Memory for an idle session, of 200" Kib => memory;
+    "NOOP round trips" PerSecond headline => noops;
+    "Memory for an idle session, of 200" Kib headline => memory;
+    [Tls] "Memory for an idle session with TLS, of 200" Kib headline => memory;
+}
+
+/// How clients get in.
+#[derive(Clone, Copy)]
+pub struct Door {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// Whether they speak TLS.
+    pub tls: bool,
+}
+
+impl Door {
+    fn log_in(self, account: &Account) -> io::Result<Client> {
+        let mut client = Client::connect(self.address)?;
+        if self.tls {
+            client.protect()?;
+        }
+        client.log_in(account)?;
+        Ok(client)
+    }
+
+    /// A session of the cheap account, ready for binary transfers.
+    fn enter(self) -> io::Result<Client> {
+        let mut client = self.log_in(&CHEAP)?;
+        if self.tls {
+            client.protect_data()?;
+        }
+        client.binary()?;
+        Ok(client)
+    }
 }
 
 /// Which way files go.
@@ -144,26 +209,22 @@ enum Way {
 }
 
 fn connects(stage: &mut Stage, clients: usize) -> Values {
-    rate(stage, clients, |address| Client::connect(address).map(drop))
+    rate(stage, clients, |door| Client::connect(door.address).map(drop))
 }
 
 fn logins(stage: &mut Stage, account: &'static Account, clients: usize) -> Values {
-    rate(stage, clients, |address| {
-        let mut client = Client::connect(address)?;
-        client.log_in(account)?;
-        client.quit()
-    })
+    rate(stage, clients, |door| door.log_in(account)?.quit())
 }
 
 /// How often a second some clients together do something.
-fn rate(stage: &Stage, clients: usize, act: impl Fn(SocketAddr) -> io::Result<()> + Sync) -> Values {
-    let address = stage.running.address;
+fn rate(stage: &Stage, clients: usize, act: impl Fn(Door) -> io::Result<()> + Sync) -> Values {
+    let door = stage.door;
     let span = Duration::from_secs_f64(stage.settings.seconds);
     let began = Instant::now();
     let counts = together(clients, |_| {
         let mut count = 0;
         while began.elapsed() < span {
-            act(address)?;
+            act(door)?;
             count += 1;
         }
         Ok(count)
@@ -171,9 +232,9 @@ fn rate(stage: &Stage, clients: usize, act: impl Fn(SocketAddr) -> io::Result<()
     Ok(vec![Some(f64::from(counts.iter().sum::<u32>()) / began.elapsed().as_secs_f64())])
 }
 
-/// The large file, with the server's CPU time from before the first transfer to after the last.
+/// The large file, with the server's CPU time from before the first byte to after the last reply.
 fn large(stage: &mut Stage, clients: usize, way: Way) -> Values {
-    let address = stage.running.address;
+    let door = stage.door;
     let size = match way {
         Way::Down => stage.settings.size,
         // Together they send one large file, so that memory need not hold eight.
@@ -188,11 +249,9 @@ fn large(stage: &mut Stage, clients: usize, way: Way) -> Values {
             .map(|number| {
                 let start = &start;
                 scope.spawn(move || -> io::Result<Client> {
-                    let client = enter(address);
+                    let ready = Transfer::prepare(door, number, size, way);
                     start.wait();
-                    let mut client = client?;
-                    transfer_large(&mut client, number, size, way)?;
-                    Ok(client)
+                    ready?.run()
                 })
             })
             .collect();
@@ -210,6 +269,46 @@ fn large(stage: &mut Stage, clients: usize, way: Way) -> Values {
     Ok(vec![Some(bytes / elapsed / 1e6), Some(cpu * (1u64 << 30) as f64 / bytes)])
 }
 
+/// A client who is about to transfer a large file.
+struct Transfer {
+    client: Client,
+    source: File,
+    /// What he uploads, and as what.
+    upload: Option<(Upload, PathBuf)>,
+    size: u64,
+}
+
+impl Transfer {
+    fn prepare(door: Door, number: usize, size: u64, way: Way) -> io::Result<Transfer> {
+        let mut client = door.enter()?;
+        let source = File::open(world::home(&CHEAP).join("large"))?;
+        let upload = match way {
+            Way::Down => None,
+            Way::Up => {
+                let upload = client.begin_store(&format!("uploads/{number}"), &source, size)?;
+                Some((upload, world::uploads().join(number.to_string())))
+            }
+        };
+        Ok(Transfer { client, source, upload, size })
+    }
+
+    fn run(self) -> io::Result<Client> {
+        let Transfer { mut client, source, upload, size } = self;
+        let length = match upload {
+            None => client.retrieve("large", size)?,
+            Some((upload, path)) => {
+                client.finish_store(upload, &source)?;
+                std::fs::metadata(path)?.len()
+            }
+        };
+        // A download that nobody decrypted is longer than the file.
+        match length >= size {
+            true => Ok(client),
+            false => Err(io::Error::other("the transfer is not whole")),
+        }
+    }
+}
+
 /// Uses as much memory as the uploads will, and gives it back. A virtual machine has not all the memory it believes
 /// to have: a page that its host must find first costs more than the upload that goes into it.
 fn touch_memory(bytes: u64) {
@@ -218,34 +317,14 @@ fn touch_memory(bytes: u64) {
     std::hint::black_box(&memory);
 }
 
-fn transfer_large(client: &mut Client, number: usize, size: u64, way: Way) -> io::Result<()> {
-    match way {
-        Way::Down => match client.retrieve("large")? == size {
-            true => Ok(()),
-            false => Err(io::Error::other("the download is not whole")),
-        },
-        Way::Up => {
-            client.store(
-                &format!("uploads/{number}"),
-                &File::open(world::home(&CHEAP).join("large"))?,
-                size,
-            )?;
-            match std::fs::metadata(world::uploads().join(number.to_string()))?.len() == size {
-                true => Ok(()),
-                false => Err(io::Error::other("the upload is not whole")),
-            }
-        }
-    }
-}
-
 /// Many files, one after the other, on one control connection.
 fn small(stage: &mut Stage, files: &Small, way: Way) -> Values {
-    let mut client = enter(stage.running.address).map_err(|error| error.to_string())?;
+    let mut client = stage.door.enter().map_err(|error| error.to_string())?;
     let source = File::open(world::home(&CHEAP).join("large")).map_err(|error| error.to_string())?;
     let began = Instant::now();
     for number in 0..files.count {
         let done = match way {
-            Way::Down => client.retrieve(&format!("{}/{number}", files.folder)).map(drop),
+            Way::Down => client.retrieve(&format!("{}/{number}", files.folder), files.size as u64).map(drop),
             Way::Up => client.store(&format!("uploads/{number}"), &source, files.size as u64),
         };
         done.map_err(|error| format!("file {number}: {error}"))?;
@@ -253,8 +332,22 @@ fn small(stage: &mut Stage, files: &Small, way: Way) -> Values {
     Ok(vec![Some(files.count as f64 / began.elapsed().as_secs_f64())])
 }
 
+/// Many files, each over a data connection that resumes the session of the last one.
+fn resumed(stage: &mut Stage, files: &Small) -> Values {
+    let mut client = stage.door.enter().map_err(|error| error.to_string())?;
+    let began = Instant::now();
+    for number in 0..files.count {
+        let content = client.retrieve_resuming(&format!("{}/{number}", files.folder));
+        match content.map_err(|error| format!("file {number}: {error}"))?.len() == files.size {
+            true => {}
+            false => return Err(format!("file {number} is not whole")),
+        }
+    }
+    Ok(vec![Some(files.count as f64 / began.elapsed().as_secs_f64())])
+}
+
 fn list(stage: &mut Stage, verb: &str, entries: usize) -> Values {
-    let mut client = enter(stage.running.address).map_err(|error| error.to_string())?;
+    let mut client = stage.door.enter().map_err(|error| error.to_string())?;
     let listed = client.list(verb, &world::listed(entries)).map_err(|error| error.to_string())?;
     if listed.lines < entries {
         return Err(format!("{verb} has only {} of {entries} lines", listed.lines));
@@ -263,7 +356,7 @@ fn list(stage: &mut Stage, verb: &str, entries: usize) -> Values {
 }
 
 fn noops(stage: &mut Stage) -> Values {
-    let mut client = enter(stage.running.address).map_err(|error| error.to_string())?;
+    let mut client = stage.door.enter().map_err(|error| error.to_string())?;
     let span = Duration::from_secs_f64(stage.settings.seconds);
     let began = Instant::now();
     let mut count = 0u32;
@@ -276,9 +369,9 @@ fn noops(stage: &mut Stage) -> Values {
 
 /// All memory of the server, divided by its sessions: what it uses for itself is in it.
 fn memory(stage: &mut Stage) -> Values {
-    let address = stage.running.address;
+    let door = stage.door;
     let sessions =
-        together(DOORS, |_| (0..SESSIONS / DOORS).map(|_| enter(address)).collect::<io::Result<Vec<_>>>())?;
+        together(DOORS, |_| (0..SESSIONS / DOORS).map(|_| door.enter()).collect::<io::Result<Vec<_>>>())?;
     let pss = settled(|| stage.running.pss_kib());
     drop(sessions);
     Ok(vec![Some(pss as f64 / SESSIONS as f64)])
@@ -296,14 +389,6 @@ fn settled(read: impl Fn() -> u64) -> u64 {
         last = now;
     }
     last
-}
-
-/// A session of the cheap account, ready for binary transfers.
-fn enter(address: SocketAddr) -> io::Result<Client> {
-    let mut client = Client::connect(address)?;
-    client.log_in(&CHEAP)?;
-    client.binary()?;
-    Ok(client)
 }
 
 /// Does something in several threads at once.

@@ -19,6 +19,7 @@ use perf_event::{Builder, Counter};
 
 use crate::client::Client;
 use crate::install::Installed;
+use crate::measures::{Measure, Need};
 use crate::servers::Server;
 use crate::world::ROOT;
 
@@ -42,13 +43,15 @@ impl Running {
     pub fn start(
         server: &Server,
         installed: &Installed,
-        count_cpu: bool,
+        measure: &Measure,
         under: Option<&str>,
     ) -> Result<Running, String> {
         let log = Path::new(ROOT).join(format!("{}.log", server.name));
         let output = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let errors = output.try_clone().map_err(|error| format!("{}: {error}", log.display()))?;
-        let command = server.command(installed).map_err(|error| format!("configuration: {error}"))?;
+        let command = server
+            .command(installed, measure.needs(Need::Tls))
+            .map_err(|error| format!("configuration: {error}"))?;
         let libraries = std::env::join_paths(&installed.libraries).map_err(|error| error.to_string())?;
 
         // The shell waits for a line until the counter is attached; the counter then follows every fork.
@@ -65,7 +68,7 @@ impl Running {
             .stderr(errors)
             .spawn()
             .map_err(|error| format!("starting: {error}"))?;
-        let cpu = if count_cpu { Some(attach(master.id())?) } else { None };
+        let cpu = if measure.needs(Need::Cpu) { Some(attach(master.id())?) } else { None };
         if let Some(mut stdin) = master.stdin.take() {
             stdin.write_all(b"go\n").map_err(|error| format!("starting: {error}"))?;
         }
@@ -107,7 +110,7 @@ impl Running {
         // A tracer ends by itself when what it traces has ended, and only then says what it saw.
         signal(Signal::SIGTERM, self.watched.then_some(master));
         if !collect(STOP) {
-            signal(Signal::SIGKILL, None);
+            kill_all();
             collect(STOP);
         }
     }
@@ -153,6 +156,11 @@ fn processes() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| *pid != own).collect()
+}
+
+/// Ends all processes of the server the hard way.
+pub fn kill_all() {
+    signal(Signal::SIGKILL, None);
 }
 
 fn signal(signal: Signal, but: Option<Pid>) {

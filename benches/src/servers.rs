@@ -2,7 +2,7 @@
 //!
 //! All get the same: root, one port on loopback, real accounts through PAM (pyftpdlib, which has none, reads the
 //! password file) locked into their homes, anonymous, sendfile, no logging of what they do, no name lookups, no
-//! limits in the way. Whatever else a distribution's default does, stays.
+//! limits in the way; for measurements of TLS the same certificate, and a session that data connections may resume. Whatever else a distribution's default does, stays.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,8 @@ use std::io;
 use std::path::Path;
 
 use crate::install::{Installed, Package};
-use crate::world::ROOT;
+use crate::measures::Need;
+use crate::world::{self, ROOT};
 
 /// A server that can be measured.
 pub struct Server {
@@ -25,12 +26,20 @@ pub struct Server {
     /// Whether it serves all connections from a few processes. Such a server does not change to the user it serves,
     /// so it is shown for reference and not counted among the peers.
     pub event_loop: bool,
-    /// Whether it has MLSD.
-    pub has_mlsd: bool,
+    /// What it cannot do.
+    pub lacks: &'static [Need],
     /// The port it listens on.
     pub port: u16,
     /// The arguments it is started with, after whatever configuration they name has been written.
-    arguments: fn(&Server) -> io::Result<Vec<String>>,
+    arguments: fn(&Start) -> io::Result<Vec<String>>,
+}
+
+/// What a server is started with.
+struct Start<'a> {
+    server: &'a Server,
+    installed: &'a Installed,
+    /// Whether it shall have a certificate.
+    tls: bool,
 }
 
 /// Every server that can be measured, ours first.
@@ -41,47 +50,47 @@ pub const SERVERS: &[Server] = &[
         package: Package::Ours,
         usual: true,
         event_loop: false,
-        has_mlsd: true,
+        lacks: &[],
         port: 2121,
         arguments: ours,
     },
     Server {
         name: "vsftpd",
         about: "as the distribution builds it, with isolation and seccomp",
-        package: Package::Debian("vsftpd", "vsftpd"),
+        package: Package::Debian(&["vsftpd"], "vsftpd"),
         usual: true,
         event_loop: false,
-        has_mlsd: false,
+        lacks: &[Need::Mlsd],
         port: 2122,
-        arguments: |server| vsftpd(server, ""),
+        arguments: |start| vsftpd(start, ""),
     },
     Server {
         name: "vsftpd-open",
         about: "vsftpd without namespaces and seccomp",
-        package: Package::Debian("vsftpd", "vsftpd"),
+        package: Package::Debian(&["vsftpd"], "vsftpd"),
         usual: false,
         event_loop: false,
-        has_mlsd: false,
+        lacks: &[Need::Mlsd],
         port: 2123,
-        arguments: |server| vsftpd(server, "isolate=NO\nisolate_network=NO\nseccomp_sandbox=NO\n"),
+        arguments: |start| vsftpd(start, "isolate=NO\nisolate_network=NO\nseccomp_sandbox=NO\n"),
     },
     Server {
         name: "proftpd",
         about: "ProFTPD",
-        package: Package::Debian("proftpd-core", "proftpd"),
+        package: Package::Debian(&["proftpd-core", "proftpd-mod-crypto"], "proftpd"),
         usual: true,
         event_loop: false,
-        has_mlsd: true,
+        lacks: &[],
         port: 2124,
         arguments: proftpd,
     },
     Server {
         name: "pure-ftpd",
         about: "Pure-FTPd",
-        package: Package::Debian("pure-ftpd", "pure-ftpd"),
+        package: Package::Debian(&["pure-ftpd"], "pure-ftpd"),
         usual: true,
         event_loop: false,
-        has_mlsd: true,
+        lacks: &[Need::Resuming],
         port: 2125,
         arguments: pure_ftpd,
     },
@@ -91,9 +100,10 @@ pub const SERVERS: &[Server] = &[
         package: Package::Python("pyftpdlib"),
         usual: true,
         event_loop: false,
-        has_mlsd: true,
+        // It has TLS with pyOpenSSL, which copies every byte once more; that is not measured.
+        lacks: &[Need::Tls],
         port: 2126,
-        arguments: |server| pyftpdlib(server, "MultiprocessFTPServer", ""),
+        arguments: |start| pyftpdlib(start, "MultiprocessFTPServer", ""),
     },
     Server {
         name: "pyftpdlib-loop",
@@ -101,17 +111,19 @@ pub const SERVERS: &[Server] = &[
         package: Package::Python("pyftpdlib"),
         usual: true,
         event_loop: true,
-        has_mlsd: true,
+        // It has TLS with pyOpenSSL, which copies every byte once more; that is not measured.
+        lacks: &[Need::Tls],
         port: 2127,
-        arguments: |server| pyftpdlib(server, "FTPServer", "worker_processes=2"),
+        arguments: |start| pyftpdlib(start, "FTPServer", "worker_processes=2"),
     },
 ];
 
 impl Server {
     /// Writes its configuration; the command that starts it in the foreground.
-    pub fn command(&self, installed: &Installed) -> io::Result<Vec<OsString>> {
+    pub fn command(&self, installed: &Installed, tls: bool) -> io::Result<Vec<OsString>> {
         let mut command = vec![installed.program.clone().into_os_string()];
-        command.extend((self.arguments)(self)?.into_iter().map(OsString::from));
+        let start = Start { server: self, installed, tls };
+        command.extend((self.arguments)(&start)?.into_iter().map(OsString::from));
         Ok(command)
     }
 
@@ -123,7 +135,9 @@ impl Server {
     }
 }
 
-fn ours(server: &Server) -> io::Result<Vec<String>> {
+fn ours(Start { server, tls, .. }: &Start) -> io::Result<Vec<String>> {
+    let certificates =
+        if *tls { format!("[tls]\ncertificates = [{:?}]\n", world::certificate()) } else { String::new() };
     let configuration = format!(
         r#"
 [listen]
@@ -140,13 +154,28 @@ enabled = true
 [log]
 to = "stderr"
 level = "error"
-"#,
+
+{certificates}"#,
         server.port
     );
     Ok(vec!["serve".into(), "--config".into(), server.write(&configuration)?])
 }
 
-fn vsftpd(server: &Server, more: &str) -> io::Result<Vec<String>> {
+fn vsftpd(Start { server, tls, .. }: &Start, more: &str) -> io::Result<Vec<String>> {
+    let tls = match tls {
+        true => format!(
+            "ssl_enable=YES
+force_local_data_ssl=NO
+force_local_logins_ssl=NO
+ssl_ciphers=HIGH
+require_ssl_reuse=YES
+rsa_cert_file={0}
+rsa_private_key_file={0}
+",
+            world::certificate().display()
+        ),
+        false => String::new(),
+    };
     let configuration = format!(
         "listen=YES
 listen_ipv6=NO
@@ -167,13 +196,28 @@ use_sendfile=YES
 xferlog_enable=NO
 dirmessage_enable=NO
 tcp_wrappers=NO
-{more}",
+{tls}{more}",
         server.port
     );
     Ok(vec![server.write(&configuration)?])
 }
 
-fn proftpd(server: &Server) -> io::Result<Vec<String>> {
+fn proftpd(Start { server, installed, tls }: &Start) -> io::Result<Vec<String>> {
+    let tls = match (tls, installed.program.parent().and_then(Path::parent)) {
+        (true, Some(usr)) => format!(
+            "ModulePath {}
+LoadModule mod_tls.c
+TLSEngine on
+TLSLog none
+TLSRequired off
+TLSECCertificateFile {1}
+TLSECCertificateKeyFile {1}
+",
+            usr.join("lib/proftpd").display(),
+            world::certificate().display()
+        ),
+        (true | false, _) => String::new(),
+    };
     let configuration = format!(
         "ServerName bench
 ServerType standalone
@@ -198,7 +242,7 @@ DefaultRoot ~
 RequireValidShell off
 AllowOverwrite on
 UseSendfile on
-<Anonymous ~ftp>
+{tls}<Anonymous ~ftp>
   User ftp
   Group ftp
   UserAlias anonymous ftp
@@ -210,15 +254,16 @@ UseSendfile on
     Ok(vec!["--nodaemon".into(), "--quiet".into(), "--config".into(), server.write(&configuration)?])
 }
 
-fn pure_ftpd(server: &Server) -> io::Result<Vec<String>> {
+fn pure_ftpd(Start { server, tls, .. }: &Start) -> io::Result<Vec<String>> {
+    let tls = if *tls { format!(" -Y 1 -2 {}", world::certificate().display()) } else { String::new() };
     let arguments = format!(
-        "-4 -S 127.0.0.1,{} -c 10000 -C 10000 -l pam -A -u 100 -H -f none -L 1000000:5 -g {ROOT}/pure-ftpd.pid",
+        "-4 -S 127.0.0.1,{} -c 10000 -C 10000 -l pam -A -u 100 -H -f none -L 1000000:5 -g {ROOT}/pure-ftpd.pid{tls}",
         server.port
     );
     Ok(arguments.split(' ').map(String::from).collect())
 }
 
-fn pyftpdlib(server: &Server, class: &str, how: &str) -> io::Result<Vec<String>> {
+fn pyftpdlib(Start { server, .. }: &Start, class: &str, how: &str) -> io::Result<Vec<String>> {
     let configuration = format!(
         "import logging
 from pyftpdlib.authorizers import UnixAuthorizer

@@ -2,13 +2,24 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 use crate::install::Installed;
 use crate::measures::{Measure, Row, Settings, Unit, Values};
 use crate::servers::{SERVERS, Server};
+use crate::tls;
 
 /// The daemon that the others are compared with.
 const OURS: &str = SERVERS[0].name;
+
+/// Which rows are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Every one.
+    All,
+    /// Those for readers in a hurry.
+    Headlines,
+}
 
 /// Every value of the run.
 pub struct Table<'a> {
@@ -40,13 +51,14 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The whole text.
-    pub fn render(&self, rounds: u32, settings: &Settings) -> String {
+    /// The whole text, of all rows or of those for readers in a hurry.
+    pub fn render(&self, rounds: u32, settings: &Settings, rows: Rows) -> String {
         let mut text = self.facts(rounds, settings);
         let names: Vec<&str> = self.servers.iter().map(|(server, _)| server.name).collect();
         let _ = writeln!(text, "\n| | {} | {OURS} against the best peer |", names.join(" | "));
         let _ = writeln!(text, "|---|{}---:|", "---:|".repeat(names.len()));
-        for row in self.measures.iter().flat_map(|measure| measure.rows) {
+        let wanted = |row: &&Row| rows == Rows::All || row.headline;
+        for row in self.measures.iter().flat_map(|measure| measure.rows).filter(wanted) {
             let medians: Vec<Option<f64>> = (0..names.len()).map(|server| self.median(server, row)).collect();
             let cells: Vec<String> = medians.iter().map(|value| value.map_or("-".into(), digits)).collect();
             let advantage =
@@ -56,8 +68,8 @@ impl<'a> Table<'a> {
         }
         let _ = writeln!(
             text,
-            "\nThe last column is above 1 where {OURS} is ahead: how many times as fast, or how many times less. Servers \
-             that serve all users from one event loop without changing to the user are shown but not counted as peers."
+            "\nThe last column is above 1 where {OURS} is ahead of the best peer: how many times as fast, or how many times \
+             less. Servers that serve all users from one event loop without becoming them are shown and not counted."
         );
         for failure in &self.failures {
             let _ = writeln!(text, "\nFailed: {failure}");
@@ -107,15 +119,41 @@ impl<'a> Table<'a> {
             .collect();
         format!(
             "Measured on {cores} cores ({}), {:.0} GiB, {}, kernel {}; client and server share the machine, files of \
-             {} MiB in tmpfs, medians of {rounds} interleaved rounds. {}.\n",
+             {} MiB in tmpfs, medians of {rounds} interleaved rounds. {}. Over TLS: {}.\n",
             model.1,
             kib as f64 / f64::from(1 << 20),
             system.trim_matches('"'),
             kernel.trim(),
             settings.size >> 20,
             versions.join(", "),
+            tls::WHAT,
         )
     }
+}
+
+/// The documents that show the table, and how much of it.
+const DOCUMENTS: [(&str, Rows); 2] = [("README.md", Rows::Headlines), ("docs/performance.md", Rows::All)];
+/// What stands around the table in them.
+const BEGIN: &str = "<!-- table: written by ftpd-bench --publish -->\n";
+const END: &str = "<!-- end of table -->\n";
+
+/// Puts the table into the documents of a source tree, in the place of the one before.
+pub fn publish(tree: &Path, render: impl Fn(Rows) -> String) -> Result<(), String> {
+    for (name, rows) in DOCUMENTS {
+        let path = tree.join(name);
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        let replaced = replace_table(&text, &render(rows));
+        fs::write(&path, replaced.ok_or_else(|| format!("{}: there is no table", path.display()))?)
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn replace_table(document: &str, table: &str) -> Option<String> {
+    let (before, rest) = document.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}{table}{END}{after}"))
 }
 
 /// What is said while the measuring goes on.
@@ -144,6 +182,14 @@ fn digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_takes_the_place_of_the_one_before() {
+        let document = format!("before\n{BEGIN}old\n{END}after\n");
+        let expected = format!("before\n{BEGIN}new\n{END}after\n");
+        assert_eq!(replace_table(&document, "new\n"), Some(expected));
+        assert_eq!(replace_table("nothing", "new\n"), None);
+    }
 
     #[test]
     fn values_have_three_digits() {

@@ -5,12 +5,15 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{self, AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType};
+
+use crate::tls;
 
 /// Everything the servers may write lies under this folder, their configurations too.
 pub const ROOT: &str = "/run/ftpd-bench";
@@ -80,13 +83,19 @@ pub fn uploads() -> PathBuf {
     home(&CHEAP).join("uploads")
 }
 
+/// The certificate of every server, with its key.
+pub fn certificate() -> PathBuf {
+    Path::new(ROOT).join("certificate.pem")
+}
+
 /// The folder with this many entries, as a client names it.
 pub fn listed(count: usize) -> String {
     format!("list-{count}")
 }
 
-/// Builds all of it. Inside the namespaces only, before any thread. `size`: bytes of the large file.
-pub fn build(size: u64) -> io::Result<()> {
+/// Builds all of it. Inside the namespaces only, before any thread. `size`: bytes of the large file; `ftpd`: the daemon,
+/// which makes the certificate.
+pub fn build(size: u64, ftpd: &Path) -> io::Result<()> {
     // Should the copy outside be killed, this one and all servers must not stay behind.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     raise_descriptor_limit()?;
@@ -100,7 +109,29 @@ pub fn build(size: u64) -> io::Result<()> {
     // of it, and the same transfer takes one or three times as long.
     let _ = fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "cubic");
     build_accounts()?;
-    build_files(size)
+    build_files(size)?;
+    build_certificate(ftpd)
+}
+
+fn build_certificate(ftpd: &Path) -> io::Result<()> {
+    let mut command = Command::new(ftpd);
+    command.args(["cert", "self-signed", "--name", tls::NAME]).arg(certificate());
+    match command.stdin(Stdio::null()).stdout(Stdio::null()).status()? {
+        status if status.success() => Ok(()),
+        status => Err(io::Error::other(format!("{} cert self-signed: {status}", ftpd.display()))),
+    }
+}
+
+/// A file in memory that nobody else sees, for a client.
+pub fn scratch_file() -> io::Result<fs::File> {
+    nix::fcntl::openat(
+        nix::fcntl::AT_FDCWD,
+        ROOT,
+        nix::fcntl::OFlag::O_TMPFILE | nix::fcntl::OFlag::O_RDWR | nix::fcntl::OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::S_IRUSR,
+    )
+    .map(fs::File::from)
+    .map_err(Into::into)
 }
 
 /// Removes what the last measurement uploaded.
