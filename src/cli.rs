@@ -7,8 +7,10 @@ mod check;
 mod doctor;
 mod generate;
 mod manual;
+mod password;
 mod serve;
 mod share;
+mod user;
 mod verbs;
 
 use std::io::{self, Write};
@@ -45,8 +47,11 @@ enum Command {
     /// Make a certificate for TLS
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Change the file of users who have no account on the machine
+    #[command(subcommand)]
+    User(user::User),
     /// Read a password from standard input and print its hash for the users file
-    HashPassword,
+    HashPassword(password::HashPassword),
     /// Print what is committed under man/ and etc/
     #[command(hide = true)]
     Generate {
@@ -72,7 +77,8 @@ pub fn main() -> ExitCode {
         Command::ShowConfig(file) => file.show(),
         Command::Share(share) => share.run(),
         Command::Cert(cert) => cert.run(),
-        Command::HashPassword => share::print_hash(),
+        Command::User(user) => user.run(),
+        Command::HashPassword(hash) => hash.run(),
         Command::Generate { document } => print(&document.text()),
     }
 }

@@ -38,6 +38,7 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "doctor" -d 'Hold a config
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "show-config" -d 'Print the configuration in force, with all defaults, as TOML'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "share" -d 'Hand a directory to somebody: no root, no configuration'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "cert" -d 'Make a certificate for TLS'
+complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "user" -d 'Change the file of users who have no account on the machine'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "hash-password" -d 'Read a password from standard input and print its hash for the users file'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "generate" -d 'Print what is committed under man/ and etc/'
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s c -l config -d 'The configuration file' -r -F
@@ -68,5 +69,68 @@ complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and not __fish_seen_subc
 complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and __fish_seen_subcommand_from self-signed" -s n -l name -d 'A name or address by which clients know this server, in place of the name of the machine; may be given several times' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and __fish_seen_subcommand_from self-signed" -l days -d 'How long it is valid' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand cert; and __fish_seen_subcommand_from self-signed" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "add" -d 'Add a user'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "passwd" -d 'Give a user a new password'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "set" -d 'Change options of a user'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "del" -d 'Remove a user; what belongs to him stays'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "list" -d 'List the users'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "show" -d 'Print what the file says of a user, without the hash of his password'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "check" -d 'Say what is wrong with the file; exit status 1 if anything is'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and not __fish_seen_subcommand_from add passwd set del list show check import" -f -a "import" -d 'Add the users of another server'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -s a -l account -d 'Have him run as this system account' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l uid -d 'Have him run as this number' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l home -d 'His home directory' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l permissions -d 'The letters of what he may do' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l expires -d 'The first day on which he cannot log in any more, such as 2027-12-31' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -s s -l set -d 'Any other option of an entry, as KEY=VALUE; may be given several times' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l password-stdin -d 'Read the password from standard input, not from the terminal'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l hash-stdin -d 'Read a hash from standard input that was made elsewhere, in the form of crypt(5)'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l own-uid -d 'Have him run as a number of his own, which is free'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l shared -d 'Have him run as the account that `users-account` names'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -l system -d 'He is the account of the machine that has this name, with another password'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from passwd" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from passwd" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l password-stdin -d 'Read the password from standard input, not from the terminal'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l hash-stdin -d 'Read a hash from standard input that was made elsewhere, in the form of crypt(5)'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from passwd" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from set" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from set" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from set" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from del" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from del" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from del" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from del" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from list" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from list" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from show" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from show" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from check" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from check" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from check" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -l from -d 'What kind of file it is: htpasswd, proftpd, pure-ftpd (pureftpd.passwd) or ftp-py (account_info as JSON)' -r -f -a "htpasswd\t'Apache\'s htpasswd: names and hashes'
+proftpd\t'ProFTPD\'s AuthUserFile, which has the form of passwd(5)'
+pure-ftpd\t'Pure-FTPd\'s pureftpd.passwd, the text that pure-pw makes its database of'
+ftp-py\t'The account_info of ftp.py, as JSON'"
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -s c -l config -d 'The configuration that names the users file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -l host -d 'The users file of this virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -s f -l file -d 'This users file, whatever the configuration names' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -s a -l account -d 'Have all of them run as this system account, whatever the file says' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -l own-uids -d 'Have each of them run as a free number of his own, whatever the file says'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -l replace -d 'Replace users of the same name'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -s n -l dry-run -d 'Say what would be done, and change nothing'
+complete -c ftpd -n "__fish_ftpd_using_subcommand user; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand hash-password" -l kind -d 'What to make the hash with: argon2id, yescrypt, scrypt, bcrypt, sha512-crypt or sha256-crypt' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand hash-password" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -39,40 +39,49 @@ pub fn control() -> String {
 /// The synopsis of all commands, and what each does, as items of a list.
 fn commands(mut program: clap::Command) -> (String, String) {
     program.build();
-    let commands: Vec<&clap::Command> =
-        program.get_subcommands().filter(|command| !command.is_hide_set()).collect();
     let mut synopsis = String::new();
     let mut list = String::new();
-    for command in &commands {
-        synopsis.push_str(".Nm\n");
+    for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
         // What serves clients does so without its name, too.
         match command.get_name() {
-            "serve" => synopsis.push_str(".Op Cm serve\n"),
-            name => synopsis.push_str(&format!(".Cm {name}\n")),
+            "serve" => describe(command, "", ".Op Cm serve\n", &mut synopsis, &mut list),
+            name => describe(command, "", &format!(".Cm {name}\n"), &mut synopsis, &mut list),
         }
-        list.push_str(&format!(".It Cm {}\n", command.get_name()));
-        list.push_str(&prose(&sentence(command.get_about())));
-        let arguments: Vec<&Arg> =
-            command.get_arguments().filter(|one| one.get_id() != "help" && !one.is_global_set()).collect();
-        if arguments.is_empty() {
-            continue;
-        }
-        list.push_str(".Bl -tag -width Ds\n");
-        for argument in arguments {
-            match argument.is_required_set() {
-                true => synopsis.push_str(&format!(".{}\n", brief(argument))),
-                false => synopsis.push_str(&format!(".Op {}\n", brief(argument))),
-            }
-            list.push_str(&format!(".It {}\n{}", forms(argument), prose(&sentence(argument.get_help()))));
-            if let Some(value) =
-                argument.get_default_values().first().filter(|_| value_of(argument).is_some())
-            {
-                list.push_str(&format!("Default:\n.Ql {} .\n", value.to_string_lossy()));
-            }
-        }
-        list.push_str(".El\n");
     }
     (synopsis, list)
+}
+
+/// A command with its arguments, or with its commands. `above`: the names before its own; `called`: all of them, in the
+/// synopsis.
+fn describe(command: &clap::Command, above: &str, called: &str, synopsis: &mut String, list: &mut String) {
+    let name = format!("{above}{}", command.get_name());
+    list.push_str(&format!(".It Cm {name}\n"));
+    list.push_str(&prose(&sentence(command.get_about())));
+    let mut below = command.get_subcommands().filter(|command| command.get_name() != "help").peekable();
+    if below.peek().is_some() {
+        for command in below {
+            let called = format!(".Cm {name} {}\n", command.get_name());
+            describe(command, &format!("{name} "), &called, synopsis, list);
+        }
+        return;
+    }
+    synopsis.push_str(".Nm\n");
+    synopsis.push_str(called);
+    let mut arguments =
+        command.get_arguments().filter(|one| one.get_id() != "help" && !one.is_global_set()).peekable();
+    if arguments.peek().is_none() {
+        return;
+    }
+    list.push_str(".Bl -tag -width Ds\n");
+    for argument in arguments {
+        let optional = if argument.is_required_set() { "" } else { "Op " };
+        synopsis.push_str(&format!(".{optional}{}\n", brief(argument)));
+        list.push_str(&format!(".It {}\n{}", forms(argument), prose(&sentence(argument.get_help()))));
+        if let Some(value) = argument.get_default_values().first().filter(|_| value_of(argument).is_some()) {
+            list.push_str(&format!("Default:\n.Ql {} .\n", value.to_string_lossy()));
+        }
+    }
+    list.push_str(".El\n");
 }
 
 /// The commands of the protocol as items of a list.

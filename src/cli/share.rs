@@ -11,7 +11,7 @@ use clap::Args;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{Serving, absolute, print, refuse};
+use super::{Serving, absolute, password, refuse};
 use crate::config::{
     AbsolutePath, Config, ConfigSource, HashKind, LogTarget, Masquerade, Permissions, PortRange, RootDir,
     Template,
@@ -19,7 +19,6 @@ use crate::config::{
 use crate::ipc::messages::Password;
 use crate::supervisor;
 use crate::system::init::leave_process_one;
-use crate::users::hashes;
 
 /// Letters and digits that are not mistaken for each other, 32 of them: five random bits each.
 const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -128,7 +127,7 @@ impl Share {
         }
         let password = match self.password.take() {
             Some(password) => Password::new(password.into_bytes()),
-            None if self.password_stdin => password_from_stdin()?,
+            None if self.password_stdin => password::from_stdin()?,
             None => {
                 let password = random_password().map_err(|error| format!("making a password: {error}"))?;
                 println!("user {name}, password {}", String::from_utf8_lossy(password.as_bytes()));
@@ -140,43 +139,10 @@ impl Share {
         }
         let mut table = toml::Table::new();
         let mut user = toml::Table::new();
-        user.insert("password".to_string(), hash(&password)?.into());
+        user.insert("password".to_string(), password::hash(HashKind::Argon2id, &password)?.into());
         table.insert(name.to_string(), user.into());
         sealed(&table.to_string()).map_err(|error| format!("memfd_create: {error}"))
     }
-}
-
-/// `ftpd hash-password`.
-pub fn print_hash() -> ExitCode {
-    match password_from_stdin().and_then(|password| hash(&password)) {
-        Ok(hash) => print(&format!("{hash}\n")),
-        Err(reason) => refuse(&reason),
-    }
-}
-
-/// The hash of a password, as the users file has it.
-fn hash(password: &Password) -> Result<String, String> {
-    hashes::make(HashKind::Argon2id, password.as_bytes()).map_err(|failure| failure.to_string())
-}
-
-/// The first line of standard input.
-fn password_from_stdin() -> Result<Password, String> {
-    // Byte by byte into room that does not move: no copy is left behind in a buffer.
-    let mut line = Vec::with_capacity(1024);
-    let mut byte = [0];
-    let mut input =
-        File::from(std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned().map_err(|e| e.to_string())?);
-    while input.read(&mut byte).map_err(|error| format!("standard input: {error}"))? == 1 && byte[0] != b'\n'
-    {
-        if line.len() == line.capacity() {
-            return Err("the password is too long".to_string());
-        }
-        line.push(byte[0]);
-    }
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    Ok(Password::new(line))
 }
 
 fn random_password() -> io::Result<Password> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::file::{Error, UsersFile};
 use super::hashes::Hash;
-use crate::config::users::{HashText, UserEntry, UsersText};
+use super::is_plausible_name;
+use crate::config::users::{HashText, NEXT_UID, UserEntry, UsersText};
 use crate::config::{Config, Count, Problem};
 use crate::system::accounts;
 
@@ -20,27 +21,34 @@ fn problems(users: &UsersText<'_>, config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut uids: BTreeMap<u32, &str> = BTreeMap::new();
     for name in users.names() {
-        let entry = match users.entry(name) {
-            Some(Ok(entry)) => entry,
-            Some(Err(error)) => {
-                problems.extend(error.problems);
-                continue;
+        match users.entry(name) {
+            Some(Ok(entry)) => {
+                if let Some(uid) = entry.own.uid.map(Count::get)
+                    && let Some(other) = uids.insert(uid, name)
+                {
+                    problems.push(entry.problem("uid", format!("{uid} is also the uid of {other:?}")));
+                }
+                problems.extend(problems_of(&entry, name, config));
             }
-            None => continue,
-        };
-        problems.extend(entry.objections(config.login.uid_range));
-        match entry.own.password.as_ref().map(HashText::text).map(Hash::read) {
-            Some(Ok(_)) => {}
-            Some(Err(reason)) => problems.push(entry.problem("password", reason)),
-            None => problems.push(entry.problem("password", "is missing")),
+            Some(Err(error)) => problems.extend(error.problems),
+            None => {}
         }
-        if let Some(uid) = entry.own.uid.map(Count::get)
-            && let Some(other) = uids.insert(uid, name)
-        {
-            problems.push(entry.problem("uid", format!("{uid} is also the uid of {other:?}")));
-        }
-        problems.extend(identity(&entry, name, config));
     }
+    problems
+}
+
+/// What is wrong with one entry, as far as others do not matter.
+pub fn problems_of(entry: &UserEntry, name: &str, config: &Config) -> Vec<Problem> {
+    let mut problems = entry.objections(config.login.uid_range);
+    if !is_plausible_name(name) || name == NEXT_UID {
+        problems.push(entry.problem("password", "belongs to a name that nobody can log in with"));
+    }
+    match entry.own.password.as_ref().map(HashText::text).map(Hash::read) {
+        Some(Ok(_)) => {}
+        Some(Err(reason)) => problems.push(entry.problem("password", reason)),
+        None => problems.push(entry.problem("password", "is missing")),
+    }
+    problems.extend(identity(entry, name, config));
     problems
 }
 

@@ -34,6 +34,7 @@ modules! {
     login
     pam
     virtual_users
+    user_command
     processes
     confinement
     directories

@@ -16,7 +16,7 @@ use crate::log;
 use crate::system::privileges::Account;
 use crate::system::{accounts, memory};
 use crate::users::file::{self, Verdict};
-use crate::users::hashes;
+use crate::users::{hashes, is_plausible_name};
 use crate::worker::pam::{Conversation, Expired, Refusal, Transaction};
 use crate::worker::policy::{self, Facts, Proven};
 
@@ -39,7 +39,7 @@ pub fn ask(
     conversation: &mut dyn Conversation,
 ) -> Result<Login, NotYet> {
     let &Attempt { peer, host, name, password, .. } = attempted;
-    if !policy::is_plausible_name(name) {
+    if !is_plausible_name(name) {
         return Err(no("not a name that an account could have").into());
     }
     if config.has_anonymous(host) && ["anonymous", "ftp"].iter().any(|known| name.eq_ignore_ascii_case(known))
