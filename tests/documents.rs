@@ -122,6 +122,8 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.listener.clear();
     config.network.clear();
     config.limits.max_sessions_per_network = None;
+    config.limits.connection_rate = None;
+    config.limits.max_load = None;
     config.session.max_sessions_per_user = None;
     config.session.max_sessions_per_user_and_address = None;
     config.session.max_sessions_per_group = None;

@@ -34,6 +34,14 @@ impl Network {
         self.0.prefix_len()
     }
 
+    /// As a person writes it: an address alone is written without its prefix.
+    pub fn short(&self) -> String {
+        match self.0.prefix_len() == self.0.max_prefix_len() {
+            true => self.0.addr().to_string(),
+            false => self.0.to_string(),
+        }
+    }
+
     /// Whether it is one of IPv4.
     pub fn is_ipv4(&self) -> bool {
         self.0.addr().is_ipv4()

@@ -8,6 +8,7 @@ use super::accounts::{HashKind, Origin, Source, UidRange};
 use super::certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy};
 use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
+use super::frequency::Frequency;
 use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
 use super::size::Size;
@@ -59,6 +60,9 @@ options! {
         banner: Banner = "FTP server ready.";
         /// A file to take in place of `banner`. It is read when the daemon starts or is reloaded.
         banner_file: Option<AbsolutePath>, such as "/etc/ftpd/banner";
+        /// Where the daemon keeps what outlives it, such as bans. It is made where it does not exist, and should be
+        /// open to root alone.
+        state_directory: AbsolutePath = "/var/lib/ftpd";
         /// How long running transfers may go on when the daemon is stopped.
         shutdown_grace: Seconds<0, 86400> = 30;
         /// The longest command, in bytes. A longer one is skipped whole and answered 500.
@@ -77,6 +81,30 @@ options! {
         ipv4_prefix: Count<8, 32> = 24;
         /// How many bits the IPv6 addresses of one network have in common.
         ipv6_prefix: Count<16, 64> = 48;
+        /// How often clients of one address may connect; above it, they are told 421. If not set, there is no such limit.
+        connection_rate: Option<Frequency>, such as "60/m";
+        /// The load of the machine (the average of a minute) above which new clients are told 421. If not set, there is no
+        /// such limit.
+        max_load: Option<Count<1, 10_000>>, such as 40;
+        /// Networks whose clients are never refused for how often they connect, and never banned or made to wait for
+        /// wrong logins.
+        trusted: Vec<Network> = ["127.0.0.0/8", "::1/128"];
+        /// Wrong logins of one address that lead to a ban of it. For IPv6, a network of 64 bits counts as one address.
+        failures_per_address: Frequency = "30/10m";
+        /// Wrong logins as one user from one address that lead to a ban: nobody can log in as this user from there then,
+        /// but as any other, and from anywhere else.
+        failures_per_user_and_address: Frequency = "10/10m";
+        /// Wrong logins as one user from all addresses after which the answer to each further one takes a second, two, four
+        /// and so on. Nobody is banned for them, or anybody could lock out anybody else.
+        failures_per_user: Frequency = "30/10m";
+        /// The most that answers are held back because of `failures-per-user`. 0: not at all.
+        slowest_answer: Seconds<0, 60> = 20;
+        /// How long the first ban lasts; each further one twice as long as the one before. 0: nobody is banned.
+        ban_time: Seconds<0, 2_592_000> = 60;
+        /// The longest that a ban becomes.
+        longest_ban: Seconds<1, 2_592_000> = 86400;
+        /// How long after the end of a ban it is remembered: the next one within that time is longer.
+        ban_memory: Seconds<1, 2_592_000> = 86400;
     }
 
     /// Who may log in, and how it is decided.

@@ -45,8 +45,10 @@ values! {
             masquerade: Option<Ipv4Addr>,
             ahead: Vec<u8>,
         },
-        /// The answer to `MayLogIn` and to `Proxied`.
+        /// The answer to `MayLogIn`, `MayTry` and `Proxied`.
         Admitted(Admission),
+        /// The answer to `Failed`: the client is told so many seconds later, and then, if his address is banned, told to go.
+        Noted { delay: u32, banned: bool },
         /// The daemon is stopping: end as soon as nothing is being transferred.
         Finish,
         /// Log this much from now on.
@@ -64,6 +66,12 @@ values! {
         Session { tls: bool },
         /// The peer is a proxy, which speaks for this client: may he have a connection?
         Proxied { peer: SocketAddr, local: SocketAddr },
+        /// Somebody wants to log in as this user: may he try?
+        MayTry { user: String },
+        /// He could not prove to be this user.
+        Failed { user: String },
+        /// The client has done what no FTP client does. `ban`: the configuration wants him banned for it at once.
+        Misbehaved { ban: bool },
         /// Somebody proved to be this user, with these groups: may he have one more session, at this virtual host (empty:
         /// at none)? The numbers are what the options of his session say of sessions of this user, and of those from
         /// the same address.
@@ -288,6 +296,10 @@ mod tests {
             survives(&ToSupervisor::Proxied { peer, local });
             survives(&FromFrontend::Proxied { peer, local });
             survives(&ToWorker::Admitted(Admission::Yes));
+            survives(&ToWorker::Noted { delay: number, banned: flag });
+            survives(&ToSupervisor::MayTry { user: text.clone() });
+            survives(&ToSupervisor::Failed { user: text.clone() });
+            survives(&ToSupervisor::Misbehaved { ban: flag });
             survives(&ToFrontend::Welcome(Admission::No { why: text.clone(), text: text.clone() }));
             survives(&ToSupervisor::MayLogIn {
                 user: text.clone(),

@@ -74,13 +74,13 @@ impl Supervisor {
         let proxied = listen.proxied.contains(&listener);
         let trusted = || listen.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
         let known = Known { listener, address: (!proxied).then(|| peer.ip()), login: None };
-        let admitted = if proxied && !trusted() {
-            Err(Refusal::NotAProxy)
-        } else if self.draining {
-            Err(Refusal::Draining)
-        } else {
-            self.counts.admit(known.rules(&self.inheritance.config))
+        let may_connect = match known.address {
+            None if !trusted() => Err(Refusal::NotAProxy),
+            Some(_) | None if self.draining => Err(Refusal::Draining),
+            None => Ok(()),
+            Some(address) => self.look_over(address),
         };
+        let admitted = may_connect.and_then(|()| self.counts.admit(known.rules(&self.inheritance.config)));
         match admitted {
             Ok(counted) => {
                 let serving = Box::new(Serving {
@@ -107,13 +107,14 @@ impl Supervisor {
 
     /// A proxy has said whom it speaks for: from here on he is counted, and not the proxy.
     pub(super) fn name_client(&mut self, id: SlotId, peer: SocketAddr, local: SocketAddr) {
+        let may_connect = self.look_over(peer.ip());
         let config = &self.inheritance.config;
         let Some(slot) = self.pool.get_mut(id) else { return };
         // A worker says it once, and only where it was told to expect it.
         let Some(serving) = slot.serving.as_mut().filter(|serving| serving.known.address.is_none()) else {
             return slot.kill();
         };
-        let named = self.counts.admit(caps::of_address(config, peer.ip()));
+        let named = may_connect.and_then(|()| self.counts.admit(caps::of_address(config, peer.ip())));
         if let Ok(counted) = &named {
             serving.proxy = Some(serving.peer);
             serving.known.address = Some(peer.ip());
@@ -149,6 +150,7 @@ impl Supervisor {
         };
         if let Ok(counted) = &admitted {
             serving.counted.extend_from_slice(counted);
+            self.penalties.logged_in(address, &login.user);
             serving.known.login = Some(login);
         }
         let _ = slot.link().send(&ToWorker::Admitted(answer(&admitted.map(drop))));
@@ -244,10 +246,11 @@ impl Supervisor {
     }
 }
 
-fn answer(admitted: &Result<(), Refusal>) -> Admission {
+/// What a worker is told.
+pub(super) fn answer(admitted: &Result<(), Refusal>) -> Admission {
     match admitted {
         Ok(()) => Admission::Yes,
-        Err(refusal) => Admission::No { why: refusal.to_string(), text: refusal.text().into() },
+        Err(refusal) => Admission::No { why: refusal.to_string(), text: refusal.text().into_owned() },
     }
 }
 

@@ -1,10 +1,13 @@
 //! Who may have how many sessions: pure counting, no system calls. The supervisor counts a connection from the moment
 //! it is accepted until every process of it is gone.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::config::Network;
+use crate::log;
 
 /// Something that sessions are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,12 +70,30 @@ pub enum Refusal {
     Draining,
     /// The administrator wants this client to go.
     Kicked,
+    /// `connection-rate` is reached for this address.
+    TooFast,
+    /// `max-load` is reached.
+    TooLoaded,
+    /// He, or one who says that he is the same, has been banned.
+    Banned {
+        /// Who, as the log has it.
+        subject: String,
+        /// For how long yet.
+        left: Duration,
+        /// What for.
+        why: String,
+    },
 }
 
 impl Refusal {
     /// What the client is told.
-    pub fn text(&self) -> &'static str {
-        match self {
+    pub fn text(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Refusal::Banned { left, .. } => {
+                return format!("Banned for now. Please try again in {}.", in_words(*left)).into();
+            }
+            Refusal::TooFast => "Too many connections from your address in a short time.",
+            Refusal::TooLoaded => "The server is busy. Please try again later.",
             Refusal::Full | Refusal::FullForListener | Refusal::FullForHost => {
                 "Too many connections. Please try again later."
             }
@@ -85,7 +106,7 @@ impl Refusal {
             Refusal::Stopping => "The server is stopping. Goodbye.",
             Refusal::Draining => "No new clients are served at present.",
             Refusal::Kicked => "The administrator has ended this session. Goodbye.",
-        }
+        })
     }
 }
 
@@ -106,8 +127,23 @@ impl std::fmt::Display for Refusal {
             Refusal::Stopping => f.write_str("the daemon is stopping"),
             Refusal::Draining => f.write_str("ftpctl drain is in force"),
             Refusal::Kicked => f.write_str("sent away by the administrator"),
+            Refusal::TooFast => f.write_str("connection-rate is reached"),
+            Refusal::TooLoaded => f.write_str("max-load is reached"),
+            Refusal::Banned { subject, left, why } => {
+                write!(f, "{} is banned ({why}) for {}", log::escaped(subject.as_bytes()), in_words(*left))
+            }
         }
     }
+}
+
+/// A span of time, rounded up.
+pub fn in_words(span: Duration) -> String {
+    let (one, count) = match span.as_secs() {
+        seconds @ 0..120 => ("second", seconds + u64::from(span.subsec_nanos() > 0)),
+        seconds @ 120..7200 => ("minute", seconds.div_ceil(60)),
+        seconds @ 7200.. => ("hour", seconds.div_ceil(3600)),
+    };
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// By what one more session is counted, how many of the kind there may be (None: any number), and what is said when

@@ -6,16 +6,21 @@
 //! *Never*      imports `protocol`, speaks to NSS or PAM, reads a key or a password file.
 //! *Ends when*  it is told to (TERM, INT) and every connection is gone or the grace has passed.
 
+mod bans;
 mod caps;
 mod clients;
+mod conduct;
 mod control;
 mod limits;
 mod listen;
+mod meter;
 mod naming;
 mod note;
 mod orders;
+mod penalties;
 mod pool;
 mod recording;
+mod state;
 mod turns;
 
 use std::collections::VecDeque;
@@ -34,11 +39,13 @@ use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
 use crate::system::{Doing, Failure, capabilities, landlock, title};
 use crate::worker::Inheritance;
+use conduct::Times;
 use control::Control;
 use limits::Counts;
 use listen::Listener;
 use naming::Naming;
 use note::Note;
+use penalties::Penalties;
 use pool::{Pool, SlotId};
 use recording::Recorder;
 
@@ -73,6 +80,8 @@ struct Supervisor {
     accepting: bool,
     rest_until: Option<Instant>,
     counts: Counts,
+    penalties: Penalties,
+    times: Times,
     naming: Naming,
     /// Those who are told of events: the one of this configuration, and earlier ones that have not finished.
     recorders: Vec<Recorder>,
@@ -146,6 +155,8 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         accepting: false,
         rest_until: None,
         counts: Counts::default(),
+        penalties: Penalties::default(),
+        times: Times::new(Instant::now()),
         naming: Naming::default(),
         recorders: Vec::new(),
         pool: Pool::new()?,
@@ -168,6 +179,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     supervisor.begin_naming();
     supervisor.begin_recording(recorder);
     supervisor.begin_control();
+    supervisor.remember_bans();
     supervisor.set_accepting(true)?;
     supervisor.hand_in_listeners(left);
     for listener in &supervisor.listeners {

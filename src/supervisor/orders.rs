@@ -34,7 +34,7 @@ impl Supervisor {
     pub(super) fn log_status(&self) {
         let totals = self.counts.totals();
         log::notice(format_args!(
-            "status: {} sessions of {} addresses, {} logged in, {} users, {} transferring, {} spare workers, {} served, {} refused",
+            "status: {} sessions of {} addresses, {} logged in, {} users, {} transferring, {} spare workers, {} served, {} refused, {} bans",
             totals.sessions,
             totals.addresses,
             totals.logged_in,
@@ -42,7 +42,8 @@ impl Supervisor {
             self.pool.transferring(),
             self.pool.spare(),
             self.served,
-            self.refused
+            self.refused,
+            self.penalties.bans.list(Instant::now()).count()
         ));
     }
 

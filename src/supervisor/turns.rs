@@ -63,6 +63,7 @@ impl Supervisor {
             }
             self.look_at_the_clock();
             if !matches!(self.phase, Phase::Serving) && self.pool.occupied() == 0 {
+                self.save_bans(Instant::now());
                 log::notice("stopped");
                 return ExitCode::SUCCESS;
             }
@@ -123,6 +124,9 @@ impl Supervisor {
             ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address } => {
                 self.log_in(id, Login { user, host, groups, per_user, per_user_and_address });
             }
+            ToSupervisor::MayTry { user } => self.may_try(id, &user),
+            ToSupervisor::Failed { user } => self.login_failed(id, &user),
+            ToSupervisor::Misbehaved { ban } => self.misbehaved(id, ban),
             ToSupervisor::Proxied { peer, local } => self.name_client(id, peer, local),
             ToSupervisor::HandBack { ahead } => {
                 if let Some(client) = descriptor {
@@ -183,6 +187,7 @@ impl Supervisor {
                 slot.kill();
             }
         }
+        self.keep_bans(now);
         if self.naming.again.is_some_and(|moment| now >= moment) {
             self.fork_resolver();
         }
@@ -219,6 +224,7 @@ impl Supervisor {
         let kick = self.kicks.front().map(|(deadline, _)| *deadline);
         let control = self.control.deadline();
         let others = [self.rest_until, self.naming.again, recorder, kick, control, self.next_note()];
+        let others = others.into_iter().chain([self.next_of_bans()]);
         let deadlines = [stopping, login, spare].into_iter().chain(others);
         deadlines.flatten().min()
     }

@@ -25,8 +25,10 @@ pub enum Heard {
     Attempt { host: String, user: String, password: Option<Password>, security: Security, ahead: Vec<u8> },
     /// The frontend is done with the client.
     Left(Leaving),
-    /// The supervisor has answered `MayLogIn` or `Proxied`.
+    /// The supervisor has answered `MayLogIn`, `MayTry` or `Proxied`.
     Admitted(Admission),
+    /// The supervisor has answered `Failed`.
+    Noted { delay: u32, banned: bool },
     /// The client has to go, as soon as he is not being logged in.
     Finish(Leaving),
     /// End now: asked for by the supervisor, or because somebody at the other end of a link is gone.
@@ -98,6 +100,7 @@ impl<'a> Dialogue<'a> {
         if !supervisor.is_empty() {
             return Some(match self.worker.supervisor.receive() {
                 Ok(Some((ToWorker::Admitted(admitted), None))) => Heard::Admitted(admitted),
+                Ok(Some((ToWorker::Noted { delay, banned }, None))) => Heard::Noted { delay, banned },
                 Ok(Some((ToWorker::Finish, None))) => Heard::Finish(Leaving::Stopping),
                 Ok(Some((ToWorker::LogLevel { level }, None))) => {
                     super::log_from_now_on(&level);
@@ -109,6 +112,7 @@ impl<'a> Dialogue<'a> {
                     ToWorker::Serve { .. }
                     | ToWorker::LogLevel { .. }
                     | ToWorker::Admitted(_)
+                    | ToWorker::Noted { .. }
                     | ToWorker::Finish
                     | ToWorker::Kick
                     | ToWorker::End,

@@ -28,8 +28,10 @@ enum Progress {
     LoggedIn(Box<Login>, Session),
     /// The certificate was not enough.
     NeedsPassword,
-    /// It failed; the client has been told or will be.
+    /// It failed, for a reason that is no fault of his; the client will be told.
     Failed(Vec<String>),
+    /// The client could not prove who he is.
+    Wrong(Vec<String>),
     /// The client is served no more.
     Over(Ending),
 }
@@ -61,10 +63,12 @@ impl Worker<'_> {
                     continue;
                 }
                 Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),
-                Heard::Proxied { .. } | Heard::Admitted(_) | Heard::End => return Err(Ending::AtOnce),
+                Heard::Proxied { .. } | Heard::Admitted(_) | Heard::Noted { .. } | Heard::End => {
+                    return Err(Ending::AtOnce);
+                }
             };
             // Every failure is answered this much after the attempt, however soon it was known.
-            let answer_at = Instant::now() + options.failure_delay.duration();
+            let mut answer_at = Instant::now() + options.failure_delay.duration();
             dialogue.begin(&user, ahead);
             let texts = match self.attempt(client, &mut dialogue, &host, &user, password, security) {
                 Progress::LoggedIn(login, session) => {
@@ -79,6 +83,13 @@ impl Worker<'_> {
                     continue;
                 }
                 Progress::Failed(texts) => texts,
+                Progress::Wrong(texts) => {
+                    let (delay, banned) = self.note_failure(&dialogue, &user)?;
+                    answer_at += delay;
+                    // There will be no further attempt from there.
+                    failures = if banned { options.max_failures.get() } else { failures };
+                    texts
+                }
             };
             failures += 1;
             let enough = failures >= options.max_failures.get();
@@ -111,7 +122,11 @@ impl Worker<'_> {
                     let _ = dialogue.frontend.send(&ToFrontend::Finish(why));
                     return Err(Ending::Left(why));
                 }
-                Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::Admitted(_) | Heard::End => {
+                Heard::Proxied { .. }
+                | Heard::Attempt { .. }
+                | Heard::Admitted(_)
+                | Heard::Noted { .. }
+                | Heard::End => {
                     return Err(Ending::AtOnce);
                 }
             }
@@ -133,6 +148,11 @@ impl Worker<'_> {
             return self.fail(user, "the frontend named a virtual host that is none here", Vec::new());
         };
         self.note_attempt(host, user, security);
+        match self.may_try(dialogue, user) {
+            Ok(Admission::Yes) => {}
+            Ok(Admission::No { why, text }) => return self.fail(user, &why, vec![text]),
+            Err(ending) => return Progress::Over(ending),
+        }
         let is_protected = security != Security::Plain;
         let proof = dialogue.proof.take();
         let attempt = Attempt {
@@ -148,8 +168,14 @@ impl Worker<'_> {
         drop(password);
         let mut login = match decision {
             Ok(login) => login,
-            Err(NotYet::Refused(refused)) => return self.fail(user, &refused.log, refused.texts),
             Err(NotYet::NeedsPassword) => return Progress::NeedsPassword,
+            Err(NotYet::Refused(refused)) if refused.proved => {
+                return self.fail(user, &refused.log, refused.texts);
+            }
+            Err(NotYet::Refused(refused)) => {
+                self.log_failure(user, &refused.log);
+                return Progress::Wrong(refused.texts);
+            }
         };
         match self.is_admitted(dialogue, &login) {
             Ok(Admission::Yes) => {}
@@ -184,20 +210,27 @@ impl Worker<'_> {
         if asked.is_err() {
             return Err(Ending::AtOnce);
         }
-        loop {
-            match dialogue.hear(dialogue.deadline) {
-                Heard::Admitted(admitted) => return Ok(admitted),
-                Heard::Left(why) => return Err(Ending::Left(why)),
-                Heard::Finish(why @ Leaving::Kicked) => {
-                    let _ = dialogue.frontend.send(&ToFrontend::Finish(why));
-                    return Err(Ending::Left(why));
-                }
-                // The supervisor's answer, which it gives before it hears us again, will be no.
-                Heard::Finish(_) => {}
-                Heard::Nothing | Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::End => {
-                    return Err(Ending::AtOnce);
-                }
-            }
+        match answer_of_supervisor(dialogue)? {
+            Heard::Admitted(admitted) => Ok(admitted),
+            _ => Err(Ending::AtOnce),
+        }
+    }
+
+    /// Asks the supervisor, who alone knows what others have tried.
+    fn may_try(&self, dialogue: &Dialogue<'_>, user: &str) -> Result<Admission, Ending> {
+        let asked = self.supervisor.send(&ToSupervisor::MayTry { user: user.to_owned() });
+        match asked.map_err(|_| Ending::AtOnce).and_then(|()| answer_of_supervisor(dialogue))? {
+            Heard::Admitted(admitted) => Ok(admitted),
+            _ => Err(Ending::AtOnce),
+        }
+    }
+
+    /// A login was wrong: how much later the client is told, and whether his address is banned for it.
+    fn note_failure(&self, dialogue: &Dialogue<'_>, user: &str) -> Result<(Duration, bool), Ending> {
+        let told = self.supervisor.send(&ToSupervisor::Failed { user: user.to_owned() });
+        match told.map_err(|_| Ending::AtOnce).and_then(|()| answer_of_supervisor(dialogue))? {
+            Heard::Noted { delay, banned } => Ok((Duration::from_secs(delay.into()), banned)),
+            _ => Err(Ending::AtOnce),
         }
     }
 
@@ -215,9 +248,13 @@ impl Worker<'_> {
     }
 
     fn fail(&self, user: &str, why: &str, texts: Vec<String>) -> Progress {
+        self.log_failure(user, why);
+        Progress::Failed(texts)
+    }
+
+    fn log_failure(&self, user: &str, why: &str) {
         log::notice(format_args!("USER {} failed login: {why}", quoted(user.as_bytes())));
         self.tell_failure(why);
-        Progress::Failed(texts)
     }
 
     fn not_logged_in(&self) {
@@ -279,5 +316,18 @@ impl Worker<'_> {
         log::notice(format_args!("USER {name} logged in{host}{how} (uid {}).", login.account().uid));
         self.tell(What::LoggedIn);
         Ok(session)
+    }
+}
+
+/// What the supervisor says to a question, which it answers at once.
+fn answer_of_supervisor(dialogue: &Dialogue<'_>) -> Result<Heard, Ending> {
+    match dialogue.hear(dialogue.deadline) {
+        heard @ (Heard::Admitted(_) | Heard::Noted { .. }) => Ok(heard),
+        Heard::Left(why) => Err(Ending::Left(why)),
+        Heard::Finish(why) => {
+            let _ = dialogue.frontend.send(&ToFrontend::Finish(why));
+            Err(Ending::Left(why))
+        }
+        Heard::Nothing | Heard::Proxied { .. } | Heard::Attempt { .. } | Heard::End => Err(Ending::AtOnce),
     }
 }

@@ -142,7 +142,13 @@ impl Worker<'_> {
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
             Ok(Some((ToWorker::End | ToWorker::Kick | ToWorker::Finish, _)) | None) => Exit::Served,
-            Ok(Some((ToWorker::Admitted(_) | ToWorker::LogLevel { .. } | ToWorker::Serve { .. }, _)))
+            Ok(Some((
+                ToWorker::Admitted(_)
+                | ToWorker::Noted { .. }
+                | ToWorker::LogLevel { .. }
+                | ToWorker::Serve { .. },
+                _,
+            )))
             | Err(_) => Exit::PeerGone,
         }
     }

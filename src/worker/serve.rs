@@ -72,6 +72,10 @@ impl Worker<'_> {
         }
         match ending {
             Ending::Left(why) => {
+                if matches!(why, Leaving::Abuse) {
+                    // Should the supervisor be gone, that shows soon.
+                    let _ = self.supervisor.send(&ToSupervisor::Misbehaved { ban: false });
+                }
                 log::info(format_args!("FTP session closed ({}). {totals}", accounting::reason(why)));
                 Exit::Served
             }
@@ -116,7 +120,9 @@ impl Worker<'_> {
                 }
                 Heard::Left(why) => return Err(Ending::Left(why)),
                 Heard::Nothing => return Err(Ending::Left(Leaving::LoginTimeout)),
-                Heard::Admitted(_) | Heard::Attempt { .. } | Heard::End => return Err(Ending::AtOnce),
+                Heard::Admitted(_) | Heard::Noted { .. } | Heard::Attempt { .. } | Heard::End => {
+                    return Err(Ending::AtOnce);
+                }
             }
         }
     }

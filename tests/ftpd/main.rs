@@ -50,6 +50,7 @@ modules! {
     mistakes_of_others
     reinitialize
     limits
+    bans
     hosts
     messages
     reload

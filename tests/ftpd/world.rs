@@ -263,7 +263,8 @@ fn leave_host() -> nix::Result<()> {
         }
     }
 
-    for (path, options) in [("/home", "mode=755"), ("/srv", "mode=755"), ("/tmp", "mode=1777")] {
+    let own = [("/home", "mode=755"), ("/srv", "mode=755"), ("/var/lib", "mode=755"), ("/tmp", "mode=1777")];
+    for (path, options) in own {
         mount_tmpfs(Path::new(path), options)?;
     }
     // The directory in which the tests were started may be covered now.

@@ -45,7 +45,7 @@ pub fn is_proof(
     name: &str,
     by: &SessionOptions,
 ) -> Result<(), NotYet> {
-    let refused = |log: &str| NotYet::Refused(Refused { log: log.into(), texts: Vec::new() });
+    let refused = |log: &str| NotYet::Refused(Refused { log: log.into(), texts: Vec::new(), proved: false });
     let names = &config.tls.certificate_names;
     let has_certificate = attempted
         .certificate

@@ -30,6 +30,8 @@ pub struct Refused {
     /// What the client may read, a line each: the words of PAM's modules, and what somebody may know who gave the
     /// right password.
     pub texts: Vec<String>,
+    /// Whether he has proved who he is: then it was no attempt to guess.
+    pub proved: bool,
 }
 
 /// A login that was granted. Only this module can make one.
@@ -112,7 +114,7 @@ impl Login {
             pam.open_session().map_err(|refusal| {
                 // What the modules say here is about the machine: the password was right.
                 self.texts.extend(pam.take_texts());
-                Refused { log: refusal.to_string(), texts: self.texts.clone() }
+                Refused { log: refusal.to_string(), texts: self.texts.clone(), proved: true }
             })
         });
         if let Err(refused) = opened {
@@ -139,7 +141,7 @@ impl Login {
 
 /// Lets the modules set up credentials, and finds out which groups the account has then (pam_group(8) adds some).
 fn establish(pam: &mut Transaction, account: &mut Account) -> Result<(), Refused> {
-    let refused = |log: String, texts| Refused { log, texts };
+    let refused = |log: String, texts| Refused { log, texts, proved: true };
     let failed = |failure: crate::system::Failure| refused(failure.to_string(), Vec::new());
     let own = accounts::current_groups().map_err(failed)?;
     accounts::replace_groups(&account.groups).map_err(failed)?;
@@ -154,5 +156,5 @@ fn establish(pam: &mut Transaction, account: &mut Account) -> Result<(), Refused
 }
 
 fn no(log: impl Into<String>) -> Refused {
-    Refused { log: log.into(), texts: Vec::new() }
+    Refused { log: log.into(), texts: Vec::new(), proved: false }
 }

@@ -81,6 +81,7 @@ pub fn root(options: &SessionOptions, name: &str, group: &str, account: &Account
         return Err(Refused {
             log: "the account has no home directory, and there is no missing-home".into(),
             texts: vec!["Your home directory is missing.".into()],
+            proved: true,
         });
     }
     Ok(Root { jail, places })

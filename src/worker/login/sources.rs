@@ -320,7 +320,7 @@ fn granted(attempted: &Attempt<'_>, known: Known<'_>) -> Result<Login, Refused> 
     };
     if let Some(reservation) = policy::reservation(&proven) {
         let texts = reservation.text().map(String::from).into_iter().collect();
-        return Err(Refused { log: reservation.to_string(), texts });
+        return Err(Refused { log: reservation.to_string(), texts, proved: true });
     }
     // Who has a number of his own may have a group without a name; a directory is then called like himself.
     let group = accounts::group_name(account.gid).or_else(|| groups.first().cloned());
@@ -340,5 +340,5 @@ fn by_pam(refusal: &Refusal, mut texts: Vec<String>, ours: Option<&str>) -> Refu
     if texts.is_empty() {
         texts.extend(ours.map(String::from));
     }
-    Refused { log, texts }
+    Refused { log, texts, proved: refusal.expired().is_some() }
 }
