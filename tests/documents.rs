@@ -115,11 +115,12 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
         assert!(text.contains(&format!("\n{} = ", option.key)), "{} is not in the sample", option.key);
     }
     assert_eq!(config.user.len() + config.group.len(), 2);
-    assert_eq!([config.host.len(), config.listener.len(), config.network.len()], [1; 3]);
+    assert_eq!([config.host.len(), config.listener.len(), config.network.len(), config.hook.len()], [1; 4]);
     // Examples apart, that is the default configuration.
     let default = Config::default();
     config.host.clear();
     config.listener.clear();
+    config.hook.clear();
     config.network.clear();
     config.limits.max_sessions_per_network = None;
     config.limits.connection_rate = None;

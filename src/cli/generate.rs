@@ -89,6 +89,7 @@ fn sample() -> String {
         let name = match section.name {
             "listener" => "\"[::]:21\"",
             "network" => "office",
+            "hook" => "scan",
             _ => EXAMPLE_NAME,
         };
         sample_section(&mut text, section, &format!("#[{}.{name}]", section.name));

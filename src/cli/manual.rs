@@ -7,6 +7,7 @@ use super::generate::{shown_value, wrap};
 use crate::config::users::UserOptions;
 use crate::config::{EventName, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
 use crate::events::facts::FACTS;
+use crate::events::hooks::VARIABLES;
 use crate::ftpctl;
 use crate::protocol::message::Placeholder;
 use crate::session::ENTRIES;
@@ -132,10 +133,16 @@ pub fn configuration() -> String {
     for fact in FACTS {
         facts.push_str(&format!(".It Ql {}\n{}", fact.name, prose(fact.meaning)));
     }
+    let mut variables = String::new();
+    for (name, meaning) in VARIABLES {
+        variables.push_str(&format!(".It Ev {name}\n{}", prose(meaning)));
+    }
     include_str!("../../man/ftpd.toml.5.in")
         .replace("@EVENTS@\n", &events)
         .replace("@FACTS@\n", &facts)
         .replace("@SECTIONS@\n", &sections)
+        .replace("@HOOK@\n", &named("hook"))
+        .replace("@VARIABLES@\n", &variables)
         .replace("@HOST@\n", &named("host"))
         .replace("@LISTENER@\n", &named("listener"))
         .replace("@NETWORK@\n", &named("network"))

@@ -2,6 +2,7 @@
 //! sentence each.
 
 mod certificates;
+mod hooks;
 mod hosts;
 mod limits;
 
@@ -87,13 +88,11 @@ impl Config {
         self.check_limits(&mut findings);
         self.check_tls(&mut findings);
         self.check_certificates(&mut findings);
+        self.check_hooks(&mut findings);
         if let LogTarget::File(path) = &self.log.to
             && let Some(directory) = path.parent()
         {
             findings.directory("log", "to", directory);
-        }
-        if let Some(directory) = self.events.log.as_ref().and_then(|path| path.parent()) {
-            findings.directory("events", "log", directory);
         }
         findings.found
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::value::text_values;
+use super::values::words;
 
 /// Declares the events, once.
 macro_rules! events {
@@ -83,6 +84,74 @@ impl EventName {
     /// A bit for each, to tell quickly whether somebody wants to hear of it.
     pub fn bit(self) -> u32 {
         1 << self as u32
+    }
+}
+
+words! {
+    /// When a program is started.
+    HookTime {
+        /// When it has happened.
+        After = "after",
+        /// Before it happens, which the program can refuse.
+        Before = "before",
+    }
+}
+
+impl EventName {
+    /// Whether it is something that a user does and that can be refused before it happens.
+    pub fn can_be_refused(self) -> bool {
+        match self {
+            EventName::Login
+            | EventName::FileSent
+            | EventName::FileReceived
+            | EventName::Deleted
+            | EventName::Renamed
+            | EventName::DirectoryMade
+            | EventName::DirectoryRemoved
+            | EventName::ModeChanged
+            | EventName::TimeChanged
+            | EventName::GroupChanged
+            | EventName::Linked
+            | EventName::Copied => true,
+            EventName::Connect
+            | EventName::Disconnect
+            | EventName::LoginFailed
+            | EventName::Logout
+            | EventName::IncompleteFileSent
+            | EventName::IncompleteFileReceived
+            | EventName::Forbidden
+            | EventName::Refused
+            | EventName::Banned
+            | EventName::Unbanned => false,
+        }
+    }
+
+    /// Whether it happens to somebody who is logged in.
+    pub fn is_of_a_session(self) -> bool {
+        match self {
+            EventName::Connect
+            | EventName::LoginFailed
+            | EventName::Refused
+            | EventName::Banned
+            | EventName::Unbanned => false,
+            EventName::Disconnect
+            | EventName::Login
+            | EventName::Logout
+            | EventName::FileSent
+            | EventName::FileReceived
+            | EventName::IncompleteFileSent
+            | EventName::IncompleteFileReceived
+            | EventName::Deleted
+            | EventName::Renamed
+            | EventName::DirectoryMade
+            | EventName::DirectoryRemoved
+            | EventName::ModeChanged
+            | EventName::TimeChanged
+            | EventName::GroupChanged
+            | EventName::Linked
+            | EventName::Copied
+            | EventName::Forbidden => true,
+        }
     }
 }
 

@@ -37,14 +37,14 @@ pub use check::Finding;
 pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
-pub use events::EventName;
+pub use events::{EventName, HookTime};
 pub use frequency::Frequency;
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 #[allow(unused_imports, reason = "login-hours and rates will be made of it")]
 pub use hours::{Hours, WeekMinute, next_change};
 pub use options::{
-    Anonymous, Control, Data, Events, HostOptions, Limits, Listen, ListenerOptions, LogOptions, LoginOptions,
-    NAMED_SECTIONS, NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
+    Anonymous, Control, Data, Events, HookOptions, HostOptions, Limits, Listen, ListenerOptions, LogOptions,
+    LoginOptions, NAMED_SECTIONS, NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
 };
 pub use permissions::{Letter, Permissions};
 pub use size::Size;
@@ -96,6 +96,8 @@ pub struct Config {
     pub host: BTreeMap<String, Host>,
     /// `[listener.ADDRESS]`: what holds for those who come in at a listener.
     pub listener: BTreeMap<String, ListenerOptions>,
+    /// `[hook.NAME]`: programs that events start.
+    pub hook: BTreeMap<String, HookOptions>,
     /// `[network.NAME]`: networks with limits of their own.
     pub network: BTreeMap<String, NetworkOptions>,
     /// What stood in the banner files when the configuration was read.
@@ -156,6 +158,10 @@ impl Config {
         for (address, listener) in &self.listener {
             text.push_str(&format!("\n[listener.{}]\n", reader::bare_or_quoted(address)));
             listener.write(&mut text);
+        }
+        for (name, hook) in &self.hook {
+            text.push_str(&format!("\n[hook.{}]\n", reader::bare_or_quoted(name)));
+            hook.write(&mut text);
         }
         for (name, network) in &self.network {
             text.push_str(&format!("\n[network.{}]\n", reader::bare_or_quoted(name)));

@@ -8,6 +8,7 @@ use super::accounts::{HashKind, Origin, Source, UidRange};
 use super::certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy};
 use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
+use super::events::{EventName, HookTime};
 use super::frequency::Frequency;
 use super::hosts::{HostAddress, HostName};
 use super::permissions::Permissions;
@@ -214,6 +215,9 @@ options! {
         /// The most that HASH, XCRC and their like read of a file, since a digest costs the machine time: about a
         /// second for a gigabyte. `"0"` sets no limit.
         hash_limit: Size = "64G";
+        /// Whether what has come of a new file is deleted when the upload is cut short. Otherwise it stays, so that the client
+        /// can resume. An old file always keeps its contents until the new ones are whole.
+        delete_partial: bool = false;
         /// What must be protected by TLS: `"none"`; `"login"`, logins with a password; `"control"`, anonymous logins too;
         /// `"data"`, data connections; `"all"`, every login and data connections.
         require_tls: RequireTls = "none";
@@ -332,6 +336,28 @@ options! {
     }
 
     named
+
+    /// A program that is started when something happens. The name between the brackets stands in the log.
+    [hook] HookOptions {
+        /// The events that start it; the manual lists them.
+        events: Vec<EventName> = [];
+        /// When: `"after"` it has happened, and nobody waits for the program; or `"before"`, and then nothing happens unless
+        /// the program ends with status 0 in time. The client waits for it, and is told the first line of what it wrote.
+        when: HookTime = "after";
+        /// Its file. It and the directories above it must belong to root, and others must not be able to write there.
+        program: Option<AbsolutePath>, such as "/usr/local/lib/ftpd/scan";
+        /// What it is called with. What has happened, it is told in its environment and on standard input.
+        arguments: Vec<String> = [];
+        /// The account that it runs as, which must not be root unless this says so. `"%u"` is the account that the session
+        /// runs as; then the program is not started for events of clients who are not logged in.
+        account: String = "nobody";
+        /// How long it may take. Then it is ended, with all that it has started.
+        time_limit: Seconds<1, 86400> = 30;
+        /// How many of it may run at once; others wait. With 1, they run in the order of the events.
+        at_once: Count<1, 64> = 4;
+        /// How many events may wait for it. More are dropped, counted, and told of in the log.
+        queue: Count<1, 1_000_000> = 1000;
+    }
 
     /// A virtual host. The name between the brackets, in quotes, is that of the DNS.
     [host] HostOptions {

@@ -11,10 +11,12 @@ use super::declare::Options;
 use super::error::{Error, Problem, plain};
 use super::value::{Value, Wrong};
 use super::values::quote;
-use super::{Config, Host, HostName, ListenerOptions, NetworkOptions, SECTIONS, SessionOverrides};
+use super::{
+    Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, SECTIONS, SessionOverrides,
+};
 
 /// The sections that have names of their own.
-const NAMED: [&str; 5] = ["host", "listener", "network", "user", "group"];
+const NAMED: [&str; 6] = ["hook", "host", "listener", "network", "user", "group"];
 
 /// Those of them that have no options but those of `[session]`.
 const SESSIONS: [&str; 2] = ["user", "group"];
@@ -220,6 +222,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
     for (name, value) in &document {
         match name.get_ref().as_ref() {
             "host" => reader.hosts(value, &mut config.host),
+            "hook" => reader.named("hook", value, &mut config.hook, HookOptions::read),
             "listener" => reader.named("listener", value, &mut config.listener, ListenerOptions::read),
             "network" => reader.named("network", value, &mut config.network, NetworkOptions::read),
             "user" => reader.named("user", value, &mut config.user, SessionOverrides::read),

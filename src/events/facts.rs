@@ -9,7 +9,8 @@ use serde::ser::{SerializeMap, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::telling::name_of;
+use super::telling::{event_name, name_of};
+use crate::config::EventName;
 use crate::ipc::messages::{Direction, Event, Outcome};
 use crate::ipc::occurrences::{Occurrence, What};
 use crate::log::json::Harmless;
@@ -92,7 +93,7 @@ facts! {
     };
     /// The number of the new group.
     gid = |told| match &told.what {
-        What::Done(Event::GroupChanged { gid, .. }) => Some(Value::Number((*gid).into())),
+        What::Done(Event::GroupChanged { gid, .. }) | What::Wants(Event::GroupChanged { gid, .. }) => Some(Value::Number((*gid).into())),
         _ => None,
     };
     /// How many bytes of the file were moved, without what was there before a transfer was resumed.
@@ -200,13 +201,30 @@ fn reason(what: &What) -> Option<Value<'_>> {
         | What::Banned { why, .. }
         | What::Unbanned { why, .. }
         | What::Done(Event::Refused { why, .. }) => text(why),
-        What::Connected | What::LoggedIn | What::LoggedOut | What::Done(_) => None,
+        What::Connected
+        | What::LoggedIn
+        | What::LoggedOut
+        | What::WantsToLogIn
+        | What::Stopping { .. }
+        | What::Done(_)
+        | What::Wants(_) => None,
     }
+}
+
+/// The event that a wish is about, and the file, as the client sees it.
+pub fn asked(wish: &Event) -> (&'static str, &[u8]) {
+    (event_name(wish).map_or("", EventName::name), path_of(wish).unwrap_or_default())
 }
 
 /// What an event is about, as the client sees it.
 fn path(what: &What) -> Option<&[u8]> {
-    let What::Done(event) = what else { return None };
+    match what {
+        What::Done(event) | What::Wants(event) => path_of(event),
+        _ => None,
+    }
+}
+
+fn path_of(event: &Event) -> Option<&[u8]> {
     match event {
         Event::Transferred { direction: Direction::In | Direction::Out, path, .. }
         | Event::Removed { path }
@@ -229,6 +247,9 @@ fn path(what: &What) -> Option<&[u8]> {
 fn target(what: &What) -> Option<&[u8]> {
     match what {
         What::Done(
+            Event::Renamed { to, .. } | Event::Copied { to, .. } | Event::Linked { target: to, .. },
+        )
+        | What::Wants(
             Event::Renamed { to, .. } | Event::Copied { to, .. } | Event::Linked { target: to, .. },
         ) => Some(to),
         _ => None,

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::config::EventName;
 use crate::ipc::link::Message;
@@ -52,6 +52,11 @@ impl Teller {
         }
     }
 
+    /// Tells that the daemon ends.
+    pub fn tell_of_the_end(&self, seconds: u32) {
+        self.send(&Occurrence::now(Whom::default(), What::Stopping { seconds }).encode());
+    }
+
     /// Tells it, and waits a moment if there is no room: for workers.
     pub fn tell_patiently(&self, whom: &Whom, what: What) {
         let Some(packet) = self.packet(whom, what) else { return };
@@ -69,10 +74,8 @@ impl Teller {
         if !name_of(&what).is_some_and(|event| self.wants(event)) {
             return None;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        let (whom, lost) = (whom.clone(), self.lost.get());
-        Some(Occurrence { micros, whom, what, lost }.encode())
+        let lost = self.lost.get();
+        Some(Occurrence { lost, ..Occurrence::now(whom.clone(), what) }.encode())
     }
 
     fn send(&self, packet: &[u8]) {
@@ -134,34 +137,40 @@ pub fn name_of(what: &What) -> Option<EventName> {
     Some(match what {
         What::Connected => EventName::Connect,
         What::Disconnected { .. } => EventName::Disconnect,
-        What::LoggedIn => EventName::Login,
+        What::LoggedIn | What::WantsToLogIn => EventName::Login,
         What::LoginFailed { .. } => EventName::LoginFailed,
         What::LoggedOut => EventName::Logout,
+        What::Stopping { .. } => return None,
         What::Refused { .. } => EventName::Refused,
         What::Banned { .. } => EventName::Banned,
         What::Unbanned { .. } => EventName::Unbanned,
-        What::Done(event) => match event {
-            Event::Transferred { direction, outcome, .. } => match (direction, outcome) {
-                (Direction::Out, Outcome::Complete) => EventName::FileSent,
-                (Direction::Out, _) => EventName::IncompleteFileSent,
-                (Direction::In, Outcome::Complete) => EventName::FileReceived,
-                (Direction::In, _) => EventName::IncompleteFileReceived,
-                (Direction::Listing | Direction::Digest | Direction::Copy | Direction::Removal, _) => {
-                    return None;
-                }
-            },
-            Event::Removed { .. } => EventName::Deleted,
-            Event::Renamed { .. } => EventName::Renamed,
-            Event::DirectoryMade { .. } => EventName::DirectoryMade,
-            Event::DirectoryRemoved { .. } => EventName::DirectoryRemoved,
-            Event::ModeChanged { .. } => EventName::ModeChanged,
-            Event::TimeChanged { .. } => EventName::TimeChanged,
-            Event::GroupChanged { .. } => EventName::GroupChanged,
-            Event::Linked { .. } => EventName::Linked,
-            Event::Copied { .. } => EventName::Copied,
-            Event::Refused { .. } => EventName::Forbidden,
-            Event::Command { .. } | Event::TransferBegan { .. } | Event::Progress { .. } => return None,
+        What::Done(event) | What::Wants(event) => return event_name(event),
+    })
+}
+
+/// The event that this is for those who want to hear of it, if it is one.
+pub fn event_name(event: &Event) -> Option<EventName> {
+    Some(match event {
+        Event::Transferred { direction, outcome, .. } => match (direction, outcome) {
+            (Direction::Out, Outcome::Complete) => EventName::FileSent,
+            (Direction::Out, _) => EventName::IncompleteFileSent,
+            (Direction::In, Outcome::Complete) => EventName::FileReceived,
+            (Direction::In, _) => EventName::IncompleteFileReceived,
+            (Direction::Listing | Direction::Digest | Direction::Copy | Direction::Removal, _) => {
+                return None;
+            }
         },
+        Event::Removed { .. } => EventName::Deleted,
+        Event::Renamed { .. } => EventName::Renamed,
+        Event::DirectoryMade { .. } => EventName::DirectoryMade,
+        Event::DirectoryRemoved { .. } => EventName::DirectoryRemoved,
+        Event::ModeChanged { .. } => EventName::ModeChanged,
+        Event::TimeChanged { .. } => EventName::TimeChanged,
+        Event::GroupChanged { .. } => EventName::GroupChanged,
+        Event::Linked { .. } => EventName::Linked,
+        Event::Copied { .. } => EventName::Copied,
+        Event::Refused { .. } => EventName::Forbidden,
+        Event::Command { .. } | Event::TransferBegan { .. } | Event::Progress { .. } => return None,
     })
 }
 

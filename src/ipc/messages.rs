@@ -219,6 +219,8 @@ values! {
         Signature { bytes: Vec<u8> },
         /// The name of the uid or gid that was asked for; empty if it has none.
         Name { name: String },
+        /// The answer to `May`: nothing speaks against it, or what the client is told.
+        Verdict { refusal: Option<String> },
         /// Carries a socket that is bound to the ftp-data port and connecting to the client.
         DataSocket,
         /// There is no such socket; the errno says why.
@@ -241,6 +243,8 @@ values! {
         UserName { uid: u32 },
         /// What is this group called?
         GroupName { gid: u32 },
+        /// May this happen? Programs of the administrator are asked. How it would end is not known yet.
+        May(Event),
         /// A connection from the ftp-data port to this port of the client's own address, please.
         BindDataPort { port: u16 },
         /// Something happened.

@@ -1,6 +1,7 @@
 //! What the supervisor and the workers tell the events process. It answers nothing: whoever tells goes on at once.
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::bytes::{Field, Malformed};
 use super::events::Event;
@@ -64,12 +65,26 @@ values! {
         LoggedOut,
         /// What his session told.
         Done(Event),
+        /// A user wants to do this, and programs are asked whether he may. It is never told, only asked.
+        Wants(Event),
+        /// He wants to log in, and has proved who he is. Asked likewise.
+        WantsToLogIn,
+        /// The daemon ends, and nothing more will happen: what was begun may take so many seconds more.
+        Stopping { seconds: u32 },
         /// A client was turned away before he was served.
         Refused { why: String },
         /// An address, network or user is banned, for so many seconds (0: until somebody lifts it).
         Banned { whom: String, why: String, seconds: u64 },
         /// A ban has ended, or was lifted.
         Unbanned { whom: String, why: String },
+    }
+}
+
+impl Occurrence {
+    /// It happens at this moment.
+    pub fn now(whom: Whom, what: What) -> Occurrence {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Occurrence { micros: u64::try_from(now.as_micros()).unwrap_or(u64::MAX), whom, what, lost: 0 }
     }
 }
 

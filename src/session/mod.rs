@@ -11,6 +11,7 @@ pub mod arguments;
 pub mod ascii;
 pub mod authorize;
 mod connection;
+mod consent;
 mod control;
 mod copy;
 mod data;
@@ -85,6 +86,8 @@ pub struct Start {
     pub data: Data,
     /// Whether the worker wants to hear of every command.
     pub report_commands: bool,
+    /// The events of which programs are asked before they happen, a bit for each.
+    pub asked: u32,
     /// Whether the worker wants to hear of every transfer, or only of those that take a while.
     pub report_transfers: bool,
     /// The directory that is `/` for the client.
@@ -172,6 +175,8 @@ pub struct Session {
     options: SessionOptions,
     report_commands: bool,
     report_transfers: bool,
+    /// The events of which programs are asked before they happen, a bit for each.
+    asked: u32,
     files: Files,
     control: Control,
     worker: Rc<Worker>,
@@ -249,6 +254,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         options: start.options,
         report_commands: start.report_commands,
         report_transfers: start.report_transfers,
+        asked: start.asked,
         control,
         names: Names::new(Box::new(Rc::clone(&worker))),
         facts: Facts::default(),

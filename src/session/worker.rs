@@ -136,6 +136,7 @@ impl Worker {
                 ToSession::Name { .. }
                 | ToSession::DataSocket
                 | ToSession::NoDataSocket { .. }
+                | ToSession::Verdict { .. }
                 | ToSession::Signature { .. },
                 _,
             )))

@@ -33,7 +33,6 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use sd_notify::NotifyState;
 
 use crate::config::{Config, ConfigSource};
-use crate::events::Plan;
 use crate::log;
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
@@ -133,7 +132,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     if !activated {
         listeners = listen::bind(&config.listen.all_addresses(), &mut kept)?;
     }
-    capabilities::trim_supervisor()?;
+    capabilities::trim_supervisor(config.hook.values().any(|hook| hook.account == "root"))?;
     // From here on the environment is empty but for what talks to the service manager.
     title::claim();
     title::set("ftpd: supervisor");
@@ -142,8 +141,8 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     epoll
         .add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS_TOKEN))
         .doing(|| "watch signals".into())?;
-    let (teller, recorder) = recording::prepare(Plan::of(&config))?.unzip();
-    let inheritance = Rc::new(Inheritance::prepare(config, descriptors, teller)?);
+    let (telling, recorder) = recording::prepare(&config, descriptors)?;
+    let inheritance = Rc::new(Inheritance::prepare(config, descriptors, telling)?);
     let mut supervisor = Supervisor {
         source,
         descriptors,

@@ -8,7 +8,6 @@ use sd_notify::NotifyState;
 
 use super::{Phase, Supervisor, listen, notify, open_log, recording};
 use crate::config::LogLevel;
-use crate::events::Plan;
 use crate::ipc::messages::ToWorker;
 use crate::log;
 use crate::worker::Inheritance;
@@ -71,10 +70,10 @@ impl Supervisor {
     pub(super) fn adopt_new_configuration(&mut self) -> Result<(), String> {
         let config = self.source.load().map_err(|error| error.to_string())?;
         let addresses = config.listen.all_addresses();
-        let told = recording::prepare(Plan::of(&config)).map_err(|failure| failure.to_string())?;
-        let (teller, recorder) = told.unzip();
+        let (telling, recorder) =
+            recording::prepare(&config, self.descriptors).map_err(|failure| failure.to_string())?;
         let inheritance =
-            Inheritance::prepare(config, self.descriptors, teller).map_err(|failure| failure.to_string())?;
+            Inheritance::prepare(config, self.descriptors, telling).map_err(|failure| failure.to_string())?;
         let level_was_set = log::level() != self.inheritance.config.log.level;
         open_log(&inheritance.config).map_err(|failure| failure.to_string())?;
         if !self.activated {

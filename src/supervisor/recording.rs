@@ -12,39 +12,48 @@ use nix::sys::wait::WaitStatus;
 use super::limits::Refusal;
 use super::pool::{Buried, Serving};
 use super::{EVENTS_TOKEN, Supervisor};
-use crate::events::{self, Ear, Plan, Teller};
+use crate::config::Config;
+use crate::events::{self, Ear, Plan, Telling};
 use crate::exit::Exit;
 use crate::ipc::occurrences::{What, Whom};
 use crate::log;
-use crate::system::process::{Child, Forked, close_all_except, fork, silence_standard_input};
+use crate::system::process::{
+    Child, DescriptorLimit, Forked, close_all_except, fork, silence_standard_input,
+};
 use crate::system::{Doing, Failure, capabilities, title};
 
 /// One that died is replaced this much later.
 const REPLACED_AFTER: Duration = Duration::from_secs(1);
 
 /// How long the last one may take to finish when the daemon has stopped.
-const LAST_WORDS: Duration = Duration::from_secs(15);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// An events process, and what the next one needs that takes its place.
 pub struct Recorder {
     plan: Rc<Plan>,
     ear: Ear,
+    descriptors: DescriptorLimit,
     child: Option<Child>,
     again: Option<Instant>,
 }
 
 /// What a configuration needs of an events process, made before it is in force.
-pub fn prepare(plan: Option<Plan>) -> Result<Option<(Teller, Recorder)>, Failure> {
-    let Some(plan) = plan else { return Ok(None) };
+pub fn prepare(
+    config: &Config,
+    descriptors: DescriptorLimit,
+) -> Result<(Option<Telling>, Option<Recorder>), Failure> {
+    let Some(plan) = Plan::of(config)? else { return Ok((None, None)) };
+    let plan = Rc::new(plan);
     let (teller, ear) = plan.pair()?;
-    Ok(Some((teller, Recorder { plan: Rc::new(plan), ear, child: None, again: None })))
+    let recorder = Recorder { plan: Rc::clone(&plan), ear, descriptors, child: None, again: None };
+    Ok((Some(Telling { teller, plan }), Some(recorder)))
 }
 
 impl Supervisor {
     /// Tells of something that happened; costs nothing where nobody wants to know.
     pub(super) fn tell(&self, whom: &Whom, what: What) {
-        if let Some(teller) = &self.inheritance.teller {
-            teller.tell(whom, what);
+        if let Some(telling) = &self.inheritance.telling {
+            telling.teller.tell(whom, what);
         }
     }
 
@@ -123,9 +132,12 @@ impl Supervisor {
 
     /// The daemon ends: what was told is still dealt with, for a while.
     pub(super) fn finish_recording(self) {
+        if let Some(telling) = &self.inheritance.telling {
+            telling.teller.tell_of_the_end(LAST_WORDS.as_secs() as u32);
+        }
         // With it goes the last end through which something could be told.
         drop(self.inheritance);
-        let deadline = Instant::now() + LAST_WORDS;
+        let deadline = Instant::now() + 2 * LAST_WORDS;
         for child in self.recorders.into_iter().filter_map(|recorder| recorder.child) {
             child.reap_within(deadline.saturating_duration_since(Instant::now()));
         }
@@ -173,6 +185,7 @@ impl Recorder {
         kept.extend(log::descriptor());
         close_all_except(&kept);
         silence_standard_input()?;
+        self.descriptors.restore()?;
         capabilities::keep_for_programs()
     }
 }

@@ -25,15 +25,19 @@ pub const KEPT: &[Capability] = &[
     Capability::CAP_SYS_RESOURCE,  // pam_limits: hard limits above the supervisor's own
 ];
 
+/// What stays in the bounding set where programs of the administrator run as root: they would change the firewall.
+const FOR_ROOT_PROGRAMS: &[Capability] = &[Capability::CAP_NET_ADMIN];
+
 /// Cuts every set of this process, and of all that will be forked from it, to `KEPT`. For the supervisor, before
 /// the first fork. Without CAP_SETPCAP the bounding set stays: then a service manager has chosen it, or there is no
 /// root whose helper programs could make use of it.
-pub fn trim_supervisor() -> Result<(), Failure> {
+pub fn trim_supervisor(root_programs: bool) -> Result<(), Failure> {
     let now = read()?;
     if now.effective & Capability::CAP_SETPCAP.bitmask() != 0 {
         for capability in caps::all() {
             // A kernel older than the list says no to what it does not know.
-            if !KEPT.contains(&capability) && in_bounding_set(capability) {
+            let kept = KEPT.contains(&capability) || root_programs && FOR_ROOT_PROGRAMS.contains(&capability);
+            if !kept && in_bounding_set(capability) {
                 caps::drop(None, CapSet::Bounding, capability)
                     .map_err(|error| io::Error::other(error.to_string()))
                     .doing(|| format!("drop {capability} from the bounding set"))?;

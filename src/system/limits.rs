@@ -38,6 +38,9 @@ pub const SESSION: &[Limit] = &[
     Limit { resource: Resource::RLIMIT_DATA, most: 256 << 20 },
 ];
 
+/// A program of the administrator does what it likes, but leaves no core with the names of other people's files.
+pub const PROGRAM: &[Limit] = &[Limit { resource: Resource::RLIMIT_CORE, most: 0 }];
+
 /// Lowers soft and hard limits to these; a limit that is lower already stays.
 pub(super) fn apply(limits: &[Limit]) -> Result<(), Failure> {
     for &Limit { resource, most } in limits {

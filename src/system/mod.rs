@@ -19,6 +19,7 @@ pub mod packet;
 pub mod poll;
 pub mod privileges;
 pub mod process;
+pub mod program;
 pub mod quota;
 pub mod random;
 pub mod seccomp;

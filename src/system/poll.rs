@@ -34,6 +34,16 @@ pub fn wait<const N: usize>(
     }
 }
 
+/// Waits until anything of `watched` is ready or the deadline is reached; the caller looks what it is.
+pub fn wait_for_any(watched: &[(BorrowedFd<'_>, PollFlags)], deadline: Option<Instant>) -> io::Result<()> {
+    let mut polled: Vec<_> =
+        watched.iter().map(|(descriptor, flags)| nix::poll::PollFd::new(*descriptor, *flags)).collect();
+    match nix::poll::poll(&mut polled, until(deadline)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Rounded up, so that a wait never ends before its deadline.
 fn until(deadline: Option<Instant>) -> PollTimeout {
     let Some(deadline) = deadline else { return PollTimeout::NONE };

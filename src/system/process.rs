@@ -86,6 +86,15 @@ fn reset_signals() {
     }
 }
 
+/// Gives the two signals that this program ignores back their meaning, for a program that is going to be executed.
+pub fn let_signals_end_us() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGPIPE, Signal::SIGXFSZ] {
+        // SAFETY: the action runs no code.
+        let _ = unsafe { sigaction(signal, &default) };
+    }
+}
+
 fn pidfd_of(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open(2) takes two integers and returns a new descriptor or -1.
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };

@@ -162,6 +162,11 @@ impl<'a> Attendance<'a> {
                 self.worker.tell(What::Done(event));
                 Ok(())
             }
+            FromSession::May(wish) => {
+                let refusal = self.worker.ask(wish);
+                self.watch.sign_of_life(None, Instant::now());
+                link.send(&ToSession::Verdict { refusal })
+            }
             FromSession::Left { why } => {
                 self.left = Some(Ending::Left(why));
                 Ok(())

@@ -182,6 +182,10 @@ impl Worker<'_> {
             Ok(Admission::No { why, text }) => return self.fail(user, &why, vec![text]),
             Err(ending) => return Progress::Over(ending),
         }
+        if let Err(refused) = self.ask_about_login(&login) {
+            self.not_logged_in();
+            return self.fail(user, "a program said no", vec![refused]);
+        }
         if let Err(refused) = login.open_session() {
             self.not_logged_in();
             return self.fail(user, &refused.log, refused.texts);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::keys::Copies;
 use crate::config::Config;
-use crate::events::Teller;
+use crate::events::Telling;
 use crate::log;
 use crate::system::empty_root::EmptyRoot;
 use crate::system::privileges::Account;
@@ -18,7 +18,7 @@ pub struct Inheritance {
     /// The configuration new workers serve by.
     pub config: Rc<Config>,
     /// What events are told through, where somebody wants to know of any.
-    pub teller: Option<Teller>,
+    pub telling: Option<Telling>,
     pub(super) filters: Filters,
     pub(super) empty_root: EmptyRoot,
     pub(super) null: OwnedFd,
@@ -41,7 +41,7 @@ impl Inheritance {
     pub fn prepare(
         config: Config,
         descriptors: DescriptorLimit,
-        teller: Option<Teller>,
+        telling: Option<Telling>,
     ) -> Result<Inheritance, Failure> {
         time_zone::load();
         let frontend_account = frontend_account(&config)?;
@@ -50,7 +50,7 @@ impl Inheritance {
             false => Some(Copies::make(&config.tls)?),
         };
         Ok(Inheritance {
-            teller,
+            telling,
             filters: Filters::compile(),
             empty_root: EmptyRoot::make()?,
             null: std::fs::File::options()

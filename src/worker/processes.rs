@@ -147,6 +147,7 @@ fn start(
         options: login.options().clone(),
         data,
         report_commands: config.log.commands,
+        asked: parts.telling.as_ref().map_or(0, |telling| telling.plan.asked()),
         report_transfers: log::level() >= LogLevel::Info || wants_transfers(parts),
         root: place.root,
         place: place.number,
@@ -177,7 +178,10 @@ fn wants_transfers(parts: &Inheritance) -> bool {
         EventName::IncompleteFileSent,
         EventName::IncompleteFileReceived,
     ];
-    parts.teller.as_ref().is_some_and(|teller| of_transfers.iter().any(|event| teller.wants(*event)))
+    parts
+        .telling
+        .as_ref()
+        .is_some_and(|telling| of_transfers.iter().any(|event| telling.teller.wants(*event)))
 }
 
 /// Makes a worker of a new process, and its frontend, before either has seen a secret or a client.
@@ -188,7 +192,7 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
     let mut kept = newborn.descriptors().to_vec();
     kept.extend([inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()]);
     kept.extend(log::descriptor());
-    kept.extend(inheritance.teller.as_ref().map(|teller| teller.as_fd().as_raw_fd()));
+    kept.extend(inheritance.telling.as_ref().map(|telling| telling.teller.as_fd().as_raw_fd()));
     kept.extend(inheritance.config.inherited_users);
     kept.extend(inheritance.copies.iter().flat_map(Copies::descriptors));
     close_all_except(&kept);

@@ -9,8 +9,9 @@ use super::accounting::Totals;
 use super::login::Login;
 use super::serve::Ending;
 use super::{Client, Worker, accounting};
-use crate::ipc::messages::{Leaving, Security};
-use crate::ipc::occurrences::{Identity, What, Whom};
+use crate::events::facts;
+use crate::ipc::messages::{Event, Leaving, Security};
+use crate::ipc::occurrences::{Identity, Occurrence, What, Whom};
 
 /// Whom this worker serves, as far as it knows.
 pub struct Telling {
@@ -40,9 +41,31 @@ impl Telling {
 impl Worker<'_> {
     /// Tells of something that has happened to the client; costs nothing where nobody wants to know.
     pub(super) fn tell(&self, what: What) {
-        if let Some(teller) = &self.inheritance.teller {
-            teller.tell_patiently(&self.telling.whom.borrow(), what);
+        if let Some(telling) = &self.inheritance.telling {
+            telling.teller.tell_patiently(&self.telling.whom.borrow(), what);
         }
+    }
+
+    /// Asks the programs of the administrator whether the session may do this. `Some`: what the client is told.
+    pub(super) fn ask(&self, wish: Event) -> Option<String> {
+        let refused = self.ask_about(What::Wants(wish.clone())).err()?;
+        let (event, path) = facts::asked(&wish);
+        let why = format!("a program said: {refused}");
+        let refusal = Event::Refused { operation: event.to_owned(), path: path.to_vec(), why };
+        accounting::record(&refusal, &mut Totals::default(), false);
+        self.tell(What::Done(refusal));
+        Some(refused)
+    }
+
+    /// Whether this user may log in, as far as programs are asked. `Err`: what he is told.
+    pub(super) fn ask_about_login(&self, login: &Login) -> Result<(), String> {
+        self.note_identity(login);
+        self.ask_about(What::WantsToLogIn)
+    }
+
+    fn ask_about(&self, what: What) -> Result<(), String> {
+        let Some(telling) = &self.inheritance.telling else { return Ok(()) };
+        telling.plan.ask(&Occurrence::now(self.telling.whom.borrow().clone(), what))
     }
 
     /// A proxy has named the client.
@@ -61,11 +84,15 @@ impl Worker<'_> {
 
     /// He is going to be this user; `root` is what he will see as `/`.
     pub(super) fn note_login(&self, login: &Login, root: &Path) {
+        self.note_identity(login);
+        self.telling.whom.borrow_mut().root = root.as_os_str().as_bytes().to_vec();
+    }
+
+    fn note_identity(&self, login: &Login) {
         let account = login.account();
         let mut whom = self.telling.whom.borrow_mut();
         whom.user = login.name().to_owned();
         whom.identity = Some(Identity { uid: account.uid, gid: account.gid, groups: account.groups.clone() });
-        whom.root = root.as_os_str().as_bytes().to_vec();
     }
 
     /// He did not become it after all.

@@ -14,6 +14,7 @@ tests! {
     a_full_disk_keeps_the_beginning_of_a_new_file
     an_upload_that_breaks_off_keeps_the_old_file
     an_upload_that_breaks_off_keeps_the_beginning_of_a_new_file
+    the_beginning_of_a_new_file_is_deleted_where_that_is_wanted
     a_resumed_upload_that_breaks_off_keeps_what_was_there
     a_download_that_breaks_off_is_not_complete
     a_file_that_shrinks_meanwhile_is_not_complete
@@ -21,6 +22,41 @@ tests! {
     a_slow_transfer_does_not_end
     two_uploads_of_one_name_never_mix
     an_upload_whose_file_is_removed_meanwhile_is_not_complete
+}
+
+fn the_beginning_of_a_new_file_is_deleted_where_that_is_wanted() {
+    let world = World::new();
+    world.give("alice", "old", "old contents");
+    let server = Server::start(&world, "session.delete-partial = true\nsession.stall-timeout = 1");
+    let mut client = Client::logged_in("alice");
+    let cut = |client: &mut Client, command: &str, written: Option<u64>| {
+        let mut data = client.passive();
+        client.command(command, 150);
+        data.write_all(b"half").expect("data");
+        if let Some(size) = written {
+            server.wait_until_written(size);
+        }
+        reset(data);
+        client.expect(426);
+    };
+    cut(&mut client, "STOR new", Some(4));
+    assert!(!fs::exists("/home/alice/new").expect("home"));
+    cut(&mut client, "STOR old", None);
+    assert_eq!(fs::read("/home/alice/old").expect("file"), b"old contents");
+    // What was there before the upload was resumed is not its own.
+    cut(&mut client, "APPE old", Some(16));
+    assert_eq!(fs::read("/home/alice/old").expect("file"), b"old contentshalf");
+    let mut data = client.passive();
+    client.command("STOR stalled", 150);
+    data.write_all(b"half").expect("data");
+    client.expect(426);
+    assert!(!fs::exists("/home/alice/stalled").expect("home"));
+    let data = client.passive();
+    client.command("STOR aborted", 150);
+    client.command("ABOR", 426);
+    client.expect(226);
+    drop(data);
+    assert!(!fs::exists("/home/alice/aborted").expect("home"));
 }
 
 /// A home of one MiB for alice.

@@ -57,6 +57,7 @@ modules! {
     shutdown
     logging
     events
+    hooks
     systemd
     background
     doctor

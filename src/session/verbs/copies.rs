@@ -8,12 +8,14 @@ use nix::fcntl::copy_file_range;
 use nix::unistd::{read, write};
 
 use super::facts::current_umask;
+use crate::config::EventName;
 use crate::ipc::messages::{Direction, Event};
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Outcome, State};
 use crate::session::Session;
 use crate::session::arguments;
+use crate::session::authorize::Operation;
 use crate::session::error::Error;
 use crate::session::transfer::Cut;
 use crate::system::clone::clone_contents;
@@ -61,6 +63,8 @@ pub fn two_paths(session: &Session, argument: &[u8], usage: &str) -> Result<(Ftp
 
 fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), Reply> {
     let opened = session.files.open(from)?;
+    let copied = || Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
+    session.consent(EventName::Copied, Operation::Store, to, copied)?;
     let mode = status::status_of(opened.file.as_fd()).map_err(Error::from)?.mode & !current_umask();
     let upload = session.files.upload_whole(to, mode)?;
     session.begin_work(Direction::Copy, to);
@@ -72,7 +76,7 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
         }
     };
     session.end_work(done)?;
-    session.worker.report(Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() });
+    session.worker.report(copied());
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! Verbs about directories.
 
+use crate::config::EventName;
 use crate::ipc::messages::Event;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::Outcome;
 use crate::session::Session;
+use crate::session::authorize::Operation;
 
 /// PWD: where we are.
 pub fn pwd(session: &mut Session) -> Outcome {
@@ -29,14 +31,18 @@ pub fn cdup(session: &mut Session) -> Outcome {
 
 /// MKD <path>: make a directory.
 pub fn mkd(session: &mut Session, path: &FtpPath) -> Outcome {
+    let made = || Event::DirectoryMade { path: path.as_bytes().to_vec() };
+    session.consent(EventName::DirectoryMade, Operation::MakeDirectory, path, made)?;
     session.files.make_directory(path)?;
-    session.worker.report(Event::DirectoryMade { path: path.as_bytes().to_vec() });
+    session.worker.report(made());
     Ok(Reply::path_created(path.as_bytes(), "created."))
 }
 
 /// RMD <path>: remove an empty directory.
 pub fn rmd(session: &mut Session, path: &FtpPath) -> Outcome {
+    let removed = || Event::DirectoryRemoved { path: path.as_bytes().to_vec() };
+    session.consent(EventName::DirectoryRemoved, Operation::RemoveDirectory, path, removed)?;
     session.files.remove_directory(path)?;
-    session.worker.report(Event::DirectoryRemoved { path: path.as_bytes().to_vec() });
+    session.worker.report(removed());
     Ok(Reply::new(Code::FileOk, "Directory removed."))
 }

@@ -3,6 +3,7 @@
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, getgroups};
 
+use crate::config::EventName;
 use crate::ipc::messages::Event;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
@@ -145,14 +146,19 @@ pub fn current_umask() -> u32 {
 }
 
 fn change_mode(session: &mut Session, path: &FtpPath, change: &Change) -> Result<u32, Reply> {
+    // What the mode is going to be is only known when it is set.
+    let wish = || Event::ModeChanged { path: path.as_bytes().to_vec(), mode: 0 };
+    session.consent(EventName::ModeChanged, Operation::SetMode, path, wish)?;
     let mode = session.files.set_mode(path, change, current_umask())?;
     session.worker.report(Event::ModeChanged { path: path.as_bytes().to_vec(), mode });
     Ok(mode)
 }
 
 fn change_group(session: &mut Session, path: &FtpPath, gid: u32) -> Result<(), Reply> {
+    let changed = || Event::GroupChanged { path: path.as_bytes().to_vec(), gid };
+    session.consent(EventName::GroupChanged, Operation::SetGroup, path, changed)?;
     session.files.set_group(path, gid)?;
-    session.worker.report(Event::GroupChanged { path: path.as_bytes().to_vec(), gid });
+    session.worker.report(changed());
     Ok(())
 }
 
@@ -162,8 +168,10 @@ fn change_times(
     accessed: Option<i64>,
     modified: i64,
 ) -> Result<(), Reply> {
+    let changed = || Event::TimeChanged { path: path.as_bytes().to_vec() };
+    session.consent(EventName::TimeChanged, Operation::SetTimes, path, changed)?;
     session.files.set_times(path, accessed, modified)?;
-    session.worker.report(Event::TimeChanged { path: path.as_bytes().to_vec() });
+    session.worker.report(changed());
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Verbs that change files, or tell facts about them, without moving their contents.
 
+use crate::config::EventName;
 use crate::ipc::messages::Event;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::Outcome;
+use crate::session::authorize::Operation;
 use crate::session::error::Error;
 use crate::session::format;
 use crate::session::{Representation, Session};
@@ -11,8 +13,10 @@ use crate::system::status::Kind;
 
 /// DELE <path>: remove a file.
 pub fn dele(session: &mut Session, path: &FtpPath) -> Outcome {
+    let removed = || Event::Removed { path: path.as_bytes().to_vec() };
+    session.consent(EventName::Deleted, Operation::RemoveFile, path, removed)?;
     session.files.remove_file(path)?;
-    session.worker.report(Event::Removed { path: path.as_bytes().to_vec() });
+    session.worker.report(removed());
     Ok(Reply::new(Code::FileOk, "File removed."))
 }
 
@@ -28,8 +32,10 @@ pub fn rnto(session: &mut Session, to: &FtpPath) -> Outcome {
     let Some(from) = session.renaming.take() else {
         return Ok(Reply::new(Code::BadSequence, "Send RNFR first."));
     };
+    let renamed = || Event::Renamed { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
+    session.consent(EventName::Renamed, Operation::Rename, to, renamed)?;
     session.files.rename(&from, to)?;
-    session.worker.report(Event::Renamed { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() });
+    session.worker.report(renamed());
     Ok(Reply::new(Code::FileOk, "Renamed."))
 }
 

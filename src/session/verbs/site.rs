@@ -4,12 +4,14 @@
 use std::time::{Duration, SystemTime};
 
 use super::copies::two_paths;
+use crate::config::EventName;
 use crate::ipc::messages::{Direction, Event};
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::Outcome;
 use crate::session::Session;
 use crate::session::arguments;
+use crate::session::authorize::Operation;
 use crate::session::files::removal::{Removal, Step};
 use crate::session::format;
 use crate::session::transfer::Cut;
@@ -61,15 +63,17 @@ pub fn quota(session: &mut Session) -> Outcome {
 /// SITE SYMLINK <target> <link>: make a symbolic link. Names with spaces need quotes.
 pub fn symlink(session: &mut Session, argument: &[u8]) -> Outcome {
     let (target, link) = two_paths(session, argument, "SITE SYMLINK <target> <link>")?;
+    let linked = || Event::Linked { path: link.as_bytes().to_vec(), target: target.as_bytes().to_vec() };
+    session.consent(EventName::Linked, Operation::Link, &link, linked)?;
     session.files.make_link(&target, &link)?;
-    session
-        .worker
-        .report(Event::Linked { path: link.as_bytes().to_vec(), target: target.as_bytes().to_vec() });
+    session.worker.report(linked());
     Ok(Reply::new(Code::FileOk, "Link made."))
 }
 
 /// SITE MKDIR <path>: make a directory, and those above it that are missing.
 pub fn mkdir(session: &mut Session, path: &FtpPath) -> Outcome {
+    let wish = || Event::DirectoryMade { path: path.as_bytes().to_vec() };
+    session.consent(EventName::DirectoryMade, Operation::MakeDirectory, path, wish)?;
     for made in session.files.make_path(path)? {
         session.worker.report(Event::DirectoryMade { path: made.as_bytes().to_vec() });
     }
@@ -78,11 +82,13 @@ pub fn mkdir(session: &mut Session, path: &FtpPath) -> Outcome {
 
 /// SITE RMDIR <path>: remove a directory and all that is in it.
 pub fn rmdir(session: &mut Session, path: &FtpPath) -> Outcome {
+    let removed = || Event::DirectoryRemoved { path: path.as_bytes().to_vec() };
+    session.consent(EventName::DirectoryRemoved, Operation::RemoveDirectory, path, removed)?;
     let removal = Removal::begin(&session.files, path)?;
     session.begin_work(Direction::Removal, path);
     let done = remove(session, removal);
     session.end_work(done)?;
-    session.worker.report(Event::DirectoryRemoved { path: path.as_bytes().to_vec() });
+    session.worker.report(removed());
     Ok(Reply::new(Code::FileOk, "The directory and all that was in it is removed."))
 }
 

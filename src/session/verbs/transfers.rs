@@ -2,10 +2,12 @@
 
 use std::os::fd::AsFd;
 
-use crate::ipc::messages::Direction;
+use crate::config::EventName;
+use crate::ipc::messages::{Direction, Event, Outcome as Ending};
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::Outcome;
+use crate::session::authorize::Operation;
 use crate::session::error::Error;
 use crate::session::upload::Start;
 use crate::session::{Representation, Session};
@@ -31,6 +33,7 @@ pub fn retr(session: &mut Session, path: &FtpPath) -> Outcome {
     if from > opened.size {
         return Err(Error::BeyondEnd.into());
     }
+    session.consent(EventName::FileSent, Operation::Read, path, || moved(Direction::Out, path))?;
     let announcement = format!("Sending {path} ({} bytes).", end - from);
     let data = session.begin_transfer(Direction::Out, path, announcement)?;
     if opened.size > 0 {
@@ -101,6 +104,8 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
             "RANG is for RETR and HASH; an upload begins where REST says.",
         ));
     }
+    let operation = if start == Start::Append { Operation::Append } else { Operation::Store };
+    session.consent(EventName::FileReceived, operation, path, || moved(Direction::In, path))?;
     let upload = session.files.upload(path, start)?;
     let path = upload.path().clone();
     let announcement = match start {
@@ -112,9 +117,19 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
     let stored = match session.receive_file(&data, upload.descriptor()) {
         Ok(()) => upload.finish().map_err(Into::into),
         Err(cut) => {
-            upload.abandon();
+            if session.options.delete_partial {
+                upload.discard();
+            } else {
+                upload.abandon();
+            }
             Err(cut)
         }
     };
     session.end_transfer(data, stored)
+}
+
+/// A transfer that is yet to be, for who is asked about it.
+fn moved(direction: Direction, path: &FtpPath) -> Event {
+    let path = path.as_bytes().to_vec();
+    Event::Transferred { direction, path, bytes: 0, micros: 0, outcome: Ending::Complete }
 }
