@@ -62,6 +62,7 @@ PROGRAM_FILES = \
     644:systemd/ftpd.service:$(PREFIX)/lib/systemd/system/ftpd.service \
     644:systemd/ftpd.socket:$(PREFIX)/lib/systemd/system/ftpd.socket \
     644:systemd/sysusers.d/ftpd.conf:$(PREFIX)/lib/sysusers.d/ftpd.conf \
+    644:systemd/tmpfiles.d/ftpd.conf:$(PREFIX)/lib/tmpfiles.d/ftpd.conf \
     644:etc/completions/ftpd:$(SHARE)/bash-completion/completions/ftpd \
     644:etc/completions/ftpd.fish:$(SHARE)/fish/vendor_completions.d/ftpd.fish \
     644:etc/completions/_ftpd:$(SHARE)/zsh/site-functions/_ftpd \
@@ -90,7 +91,7 @@ install:
 	    install -D -m "$$1" "$$2" "$(DESTDIR)$$3" || exit 1; \
 	done
 	@sed -i 's,/usr/sbin/ftp,$(PREFIX)/sbin/ftp,' "$(DESTDIR)$(PREFIX)/lib/systemd/system/ftpd.service"
-	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { systemd-sysusers; systemctl daemon-reload; }
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { systemd-sysusers; systemd-tmpfiles --create ftpd.conf; systemctl daemon-reload; }
 
 uninstall:
 	@for file in $(PROGRAM_FILES); do rm -f "$(DESTDIR)$${file##*:}"; done
@@ -99,7 +100,11 @@ uninstall:
 
 # Packages have these compressed. The time is left out, so that building twice gives the same bytes.
 package-files: build
+	@packaging/dependencies package
 	@mkdir -p target/package
+	@$(CARGO) cyclonedx --quiet --format json --override-filename sbom.cdx
+	@sed 's,path+file://$(CURDIR),path+file:///ftpd,g' sbom.cdx.json | gzip -9nc > target/package/sbom.cdx.json.gz
+	@rm -f sbom.cdx.json benches/sbom.cdx.json
 	@gzip -9nc CHANGELOG.md > target/package/changelog.gz
 	@gzip -9nc man/ftpd.8 > target/package/ftpd.8.gz
 	@gzip -9nc man/ftpctl.8 > target/package/ftpctl.8.gz
@@ -107,14 +112,12 @@ package-files: build
 	@gzip -9nc man/ftpd-users.5 > target/package/ftpd-users.5.gz
 
 # The time of everything in a package is that of the last change.
-deb rpm: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)
+package-files deb rpm: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)
 deb: package-files
-	@packaging/dependencies package
 	$(CARGO) deb --no-build
 	@if command -v lintian >/dev/null; then lintian --allow-root --fail-on error,warning target/debian/*.deb; fi
 
 rpm: package-files
-	@packaging/dependencies package
 	$(CARGO) generate-rpm
 	@if command -v rpmlint >/dev/null; then rpmlint --config packaging/rpm/rpmlint.toml target/generate-rpm/*.rpm; fi
 
