@@ -22,6 +22,13 @@ impl WeekMinute {
         WeekMinute::at(seconds + time_zone::offset_at(seconds))
     }
 
+    /// How many seconds are left of this minute.
+    pub fn seconds_left() -> u64 {
+        let seconds = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs().cast_signed());
+        // Zones have been some odd seconds ahead.
+        60 - (seconds + time_zone::offset_at(seconds)).rem_euclid(60).cast_unsigned()
+    }
+
     /// The minute of a time in seconds since 1970, where the time zone has been added.
     fn at(seconds: i64) -> WeekMinute {
         // 1970 began on a Thursday.
@@ -31,6 +38,7 @@ impl WeekMinute {
 
     /// So many hours after the beginning of the week.
     #[cfg(test)]
+    #[allow(dead_code, reason = "rates are to be tested with it")]
     pub(super) fn of_hour(hour: u16) -> WeekMinute {
         WeekMinute(hour * 60 % WEEK)
     }

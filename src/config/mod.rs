@@ -13,7 +13,6 @@ mod error;
 mod events;
 mod frequency;
 mod hosts;
-#[allow(dead_code, reason = "login-hours and rates will be made of it")]
 mod hours;
 mod networks;
 mod options;
@@ -40,7 +39,6 @@ pub use error::{Error, Problem};
 pub use events::{EventName, HookTime};
 pub use frequency::Frequency;
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
-#[allow(unused_imports, reason = "login-hours and rates will be made of it")]
 pub use hours::{Hours, WeekMinute, next_change};
 pub use options::{
     Anonymous, Control, Data, Events, HookOptions, HostOptions, Limits, Listen, ListenerOptions, LogOptions,

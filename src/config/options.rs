@@ -11,6 +11,7 @@ use super::declare::options;
 use super::events::{EventName, HookTime};
 use super::frequency::Frequency;
 use super::hosts::{HostAddress, HostName};
+use super::hours::Hours;
 use super::permissions::Permissions;
 use super::size::Size;
 use super::texts::{Banner, FileName, Message};
@@ -224,6 +225,9 @@ options! {
         /// If there are networks in it: the user can log in from these alone, or, with a `!` in front, from anywhere but
         /// these. The lists of `[login]` hold beside it.
         login_networks: Vec<Origin> = [];
+        /// If there are hours in it: the user can log in at these alone, such as `"Mon-Fri 08:00-18:00"` or `"22:00-06:00"`,
+        /// in the time zone of the machine. A session ends with them, but not before its transfer.
+        login_hours: Vec<Hours> = [];
         /// What proves who somebody is: `"password"`; `"certificate"`, the certificate that he shows in the TLS handshake, and
         /// nothing else; `"either"`, the certificate, or else the password; `"both"`, certificate and password. Clients are
         /// asked for certificates where `client-certificates` in `[tls]` says so.

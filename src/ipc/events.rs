@@ -75,6 +75,8 @@ values! {
         Refused,
         /// 421: the administrator wants him to go.
         Kicked,
+        /// 421: the hours at which he may be logged in are over.
+        HoursOver,
     }
 }
 

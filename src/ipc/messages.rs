@@ -225,8 +225,8 @@ values! {
         DataSocket,
         /// There is no such socket; the errno says why.
         NoDataSocket { errno: u32 },
-        /// The daemon is stopping: end as soon as nothing is being transferred.
-        Finish,
+        /// End as soon as nothing is being transferred, and tell the client why.
+        Finish(Leaving),
         /// End now, whatever is being transferred, and tell the client why.
         Leave(Leaving),
     }

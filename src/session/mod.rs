@@ -313,9 +313,13 @@ impl Session {
             if let Some(why) = self.worker.must_leave() {
                 return self.send_away(why);
             }
-            if self.worker.is_finishing() {
-                self.control.queue(&Reply::new(Code::NotAvailable, "The server is stopping. Goodbye."));
-                return End::Left(Leaving::Stopping);
+            if let Some(why) = self.worker.must_finish() {
+                let text = match why {
+                    Leaving::HoursOver => "Your hours are over. Goodbye.",
+                    _ => "The server is stopping. Goodbye.",
+                };
+                self.control.queue(&Reply::new(Code::NotAvailable, text));
+                return End::Left(why);
             }
             if let Some(line) = self.next_line() {
                 let reply = self.obey(line);
@@ -346,7 +350,10 @@ impl Session {
     fn await_line(&mut self) -> Result<(), End> {
         let deadline = Instant::now() + self.idle;
         self.page.tell_waiting();
-        while self.control.waiting(0).is_none() && !self.control.vanished() && !self.worker.is_finishing() {
+        while self.control.waiting(0).is_none()
+            && !self.control.vanished()
+            && self.worker.must_finish().is_none()
+        {
             let until = self.data.release_ports().map_or(deadline, |moment| moment.min(deadline));
             self.watch(None, Some(until))?;
             if Instant::now() >= deadline && self.control.waiting(0).is_none() {

@@ -62,7 +62,7 @@ impl Sign for Holder {
         self.link.send(&FromSession::Sign { scheme, message: message.to_vec() }).ok()?;
         loop {
             match self.link.receive() {
-                Ok(Some((ToSession::Finish, None))) => self.orders.finish(),
+                Ok(Some((ToSession::Finish(why), None))) => self.orders.finish(why),
                 Ok(Some((ToSession::Leave(why), None))) => self.orders.leave(why),
                 Ok(Some((ToSession::Signature { bytes }, None))) if !bytes.is_empty() => return Some(bytes),
                 // That there is no worker any more shows with the next look at the link.

@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::End;
@@ -15,15 +14,15 @@ use crate::ipc::messages::{Event, FavourLink, FromSession, Leaving, ToSession};
 /// What the worker has said unasked, also while it was asked for something else.
 #[derive(Default)]
 pub struct Orders {
-    /// The daemon is stopping: end as soon as nothing is being transferred.
-    finishing: AtomicBool,
+    /// End as soon as nothing is being transferred.
+    finishing: OnceLock<Leaving>,
     /// End now.
     leaving: OnceLock<Leaving>,
 }
 
 impl Orders {
-    pub fn finish(&self) {
-        self.finishing.store(true, Ordering::Relaxed);
+    pub fn finish(&self, why: Leaving) {
+        let _ = self.finishing.set(why);
     }
 
     /// Told twice, the client goes for the first reason.
@@ -53,9 +52,9 @@ impl Worker {
         })
     }
 
-    /// Whether the session shall end as soon as nothing is being transferred.
-    pub fn is_finishing(&self) -> bool {
-        self.orders.finishing.load(Ordering::Relaxed)
+    /// Whether the session shall end as soon as nothing is being transferred, and why.
+    pub fn must_finish(&self) -> Option<Leaving> {
+        self.orders.finishing.get().copied()
     }
 
     /// Whether the session shall end now, whatever is being transferred, and why.
@@ -111,7 +110,7 @@ impl Worker {
         self.tell(question);
         while !self.gone.get() {
             match self.link.receive() {
-                Ok(Some((ToSession::Finish, _))) => self.orders.finish(),
+                Ok(Some((ToSession::Finish(why), _))) => self.orders.finish(why),
                 Ok(Some((ToSession::Leave(why), _))) => self.orders.leave(why),
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) | Err(_) => self.gone.set(true),
@@ -124,8 +123,8 @@ impl Worker {
     /// itself.
     pub fn hear(&self) -> Result<(), End> {
         match self.link.receive() {
-            Ok(Some((ToSession::Finish, _))) => {
-                self.orders.finish();
+            Ok(Some((ToSession::Finish(why), _))) => {
+                self.orders.finish(why);
                 Ok(())
             }
             Ok(Some((ToSession::Leave(why), _))) => {

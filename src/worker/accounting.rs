@@ -107,5 +107,6 @@ pub fn reason(why: Leaving) -> &'static str {
         Leaving::Abuse => "does not speak FTP",
         Leaving::Refused => "refused",
         Leaving::Kicked => "sent away by the administrator",
+        Leaving::HoursOver => "the hours of login-hours are over",
     }
 }

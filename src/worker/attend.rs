@@ -11,8 +11,8 @@ use super::login::Login;
 use super::processes::Session;
 use super::serve::Ending;
 use super::watch::Watch;
-use super::{Client, Worker, favours};
-use crate::config::{Count, SessionReuse};
+use super::{Client, Worker, favours, policy};
+use crate::config::{Count, SessionOptions, SessionReuse, WeekMinute};
 use crate::ipc::messages::{FromSession, Leaving, ToSession, ToWorker};
 use crate::ipc::occurrences::What;
 use crate::log;
@@ -35,6 +35,8 @@ pub(super) struct Attendance<'a> {
     left: Option<Ending>,
     /// The administrator wants the client to go, and he is told so until then.
     until: Option<Instant>,
+    /// When the hours are over at which the user may be logged in.
+    hours_end: Option<Instant>,
 }
 
 impl<'a> Attendance<'a> {
@@ -46,6 +48,7 @@ impl<'a> Attendance<'a> {
         keys: KeyHolder,
     ) -> Attendance<'a> {
         let watch = Watch::new(login.options(), Instant::now());
+        let hours_end = end_of_hours(login.options());
         Attendance {
             worker,
             client,
@@ -56,6 +59,7 @@ impl<'a> Attendance<'a> {
             totals: Totals::default(),
             left: None,
             until: None,
+            hours_end,
         }
     }
 
@@ -85,8 +89,7 @@ impl<'a> Attendance<'a> {
             };
             if !told.is_empty() {
                 match supervisor.receive() {
-                    // A session that cannot be told is ending.
-                    Ok(Some((ToWorker::Finish, None))) => drop(self.session.link.send(&ToSession::Finish)),
+                    Ok(Some((ToWorker::Finish, None))) => self.finish(Leaving::Stopping),
                     Ok(Some((ToWorker::LogLevel { level }, None))) => super::log_from_now_on(&level),
                     Ok(Some((ToWorker::Kick, None))) => {
                         let _ = self.session.link.send(&ToSession::Leave(Leaving::Kicked));
@@ -105,6 +108,17 @@ impl<'a> Attendance<'a> {
                     }
                 }
             }
+            if self.hours_end.is_some_and(|end| Instant::now() >= end) {
+                // The clock of the machine may have been set meanwhile.
+                match policy::minutes_left(self.login.options(), WeekMinute::now()) {
+                    Some(0) => {
+                        self.hours_end = None;
+                        self.finish(Leaving::HoursOver);
+                        self.watch.hurry(Instant::now());
+                    }
+                    Some(_) | None => self.hours_end = end_of_hours(self.login.options()),
+                }
+            }
             if self.until.is_some_and(|until| Instant::now() >= until) {
                 self.session.kill();
                 return Ending::Left(Leaving::Kicked);
@@ -116,9 +130,14 @@ impl<'a> Attendance<'a> {
         }
     }
 
+    /// A session that cannot be told is ending.
+    fn finish(&self, why: Leaving) {
+        let _ = self.session.link.send(&ToSession::Finish(why));
+    }
+
     fn deadline(&self) -> Instant {
-        let watch = self.watch.deadline();
-        self.until.map_or(watch, |until| until.min(watch))
+        let others = [self.until, self.hours_end];
+        others.into_iter().flatten().fold(self.watch.deadline(), Instant::min)
     }
 
     fn is_out_of_time(&mut self) -> bool {
@@ -179,4 +198,14 @@ impl<'a> Attendance<'a> {
         };
         Ok(true)
     }
+}
+
+/// When the hours are over at which somebody with these options may be logged in; nothing where there are none.
+fn end_of_hours(options: &SessionOptions) -> Option<Instant> {
+    if options.login_hours.is_empty() {
+        return None;
+    }
+    let minutes = policy::minutes_left(options, WeekMinute::now())?;
+    let seconds = u64::from(minutes.saturating_sub(1)) * 60 + WeekMinute::seconds_left();
+    Some(Instant::now() + Duration::from_secs(seconds))
 }

@@ -37,6 +37,12 @@ impl Watch {
         }
     }
 
+    /// The session was told to end as soon as nothing moves: it may not be idle any more.
+    pub fn hurry(&mut self, now: Instant) {
+        self.idle = Duration::ZERO;
+        self.last_sign = now;
+    }
+
     /// When to look next.
     pub fn deadline(&self) -> Instant {
         let limit = if self.transferring { self.stall } else { self.idle };

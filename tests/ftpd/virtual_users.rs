@@ -33,6 +33,8 @@ tests! {
     an_entry_expires
     a_disabled_entry_shuts_out_its_user
     a_user_comes_from_his_networks_alone
+    a_user_comes_at_his_hours_alone
+    a_session_ends_with_the_hours_of_its_user
     the_sources_are_asked_in_their_order
     a_slash_dot_slash_divides_the_jail_from_the_start
     warns_of_a_users_file_that_others_may_read
@@ -392,6 +394,58 @@ fn a_user_comes_from_his_networks_alone() {
     from("127.0.0.1", 230);
     from("127.0.0.9", 530);
     server.wait_for_log("login-networks does not have the address");
+}
+
+/// Sets the clock of the world so far ahead of universal time, in seconds.
+fn set_zone(world: &World, ahead: i32) {
+    // tzfile(5): a header and a zone, for readers of 32 bits, and again for others.
+    let counts = [0u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    let half = [&b"TZif2"[..], &[0; 15], &counts, &ahead.to_be_bytes(), &[0, 0], b"XXX\0"].concat();
+    world.write("/etc/localtime", [&half[..], &half, b"\n\n"].concat());
+}
+
+/// Seconds since 1970.
+fn seconds() -> i64 {
+    std::time::UNIX_EPOCH.elapsed().expect("clock").as_secs() as i64
+}
+
+fn a_user_comes_at_his_hours_alone() {
+    let world = World::new();
+    // It is noon there.
+    set_zone(&world, (43_200 - seconds() % 86_400) as i32);
+    with_carl(&world, "account = \"ftp\"\nlogin-hours = [\"11:00-13:00\"]");
+    let server = Server::start(&world, USERS);
+    log_in("carl", "tweedle", 230);
+    with_carl(&world, "account = \"ftp\"\nlogin-hours = [\"13:00-11:00\"]");
+    let mut client = Client::greeted();
+    client.command("USER carl", 331);
+    let reply = client.command("PASS tweedle", 530);
+    assert!(reply.whole().contains("You cannot log in at this hour."), "{reply}");
+    server.wait_for_log("login-hours does not have this hour");
+}
+
+fn a_session_ends_with_the_hours_of_its_user() {
+    let world = World::new();
+    // In ten seconds it is noon there.
+    set_zone(&world, (43_190 - seconds() % 86_400) as i32);
+    with_carl(&world, "account = \"ftp\"\npermissions = \"elradfmw\"\nlogin-hours = [\"11:00-12:00\"]");
+    fs::set_permissions("/srv/ftp", Permissions::from_mode(0o777)).expect("mode");
+    let server = Server::start(&world, USERS);
+    let mut idle = log_in("carl", "tweedle", 230);
+    let mut busy = log_in("carl", "tweedle", 230);
+    let mut data = busy.passive();
+    busy.command("STOR file", 150);
+    assert_eq!(idle.expect(421).text(), "Your hours are over. Goodbye.");
+    idle.expect_end();
+    // What has begun may end.
+    data.write_all(b"all of it").expect("data");
+    drop(data);
+    busy.expect(226);
+    busy.expect(421);
+    busy.expect_end();
+    assert_eq!(fs::read("/srv/ftp/file").expect("file"), b"all of it");
+    server.wait_for_log("the hours of login-hours are over");
+    log_in("carl", "tweedle", 530);
 }
 
 fn the_sources_are_asked_in_their_order() {

@@ -11,7 +11,7 @@ use super::attempt::{Attempt, NotYet, is_proof};
 use super::roots::root;
 use super::{Login, Refused, no};
 use crate::config::users::{UserEntry, UserOptions};
-use crate::config::{Config, Count, HostOptions, SessionOptions, Source};
+use crate::config::{Config, Count, HostOptions, SessionOptions, Source, WeekMinute};
 use crate::log;
 use crate::system::privileges::Account;
 use crate::system::{accounts, memory};
@@ -317,6 +317,7 @@ fn granted(attempted: &Attempt<'_>, known: Known<'_>) -> Result<Login, Refused> 
         is_protected: attempted.is_protected,
         is_anonymous,
         today: (seconds / 86_400) as i64,
+        minute: WeekMinute::now(),
     };
     if let Some(reservation) = policy::reservation(&proven) {
         let texts = reservation.text().map(String::from).into_iter().collect();

@@ -5,7 +5,7 @@
 
 mod reservation;
 
-pub use reservation::{Proven, reservation};
+pub use reservation::{Proven, minutes_left, reservation};
 
 use std::fmt;
 use std::net::IpAddr;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::config::users::UserOptions;
-use crate::config::{Date, Origin, SessionOptions};
+use crate::config::{Date, Origin, SessionOptions, WeekMinute, next_change};
 
 /// What is known about somebody who has given the right password, or needs none.
 pub struct Proven<'a> {
@@ -20,6 +20,8 @@ pub struct Proven<'a> {
     pub is_anonymous: bool,
     /// Today, in days since 1970 (UTC).
     pub today: i64,
+    /// This minute, in the time zone of the machine.
+    pub minute: WeekMinute,
 }
 
 /// Why somebody with the right password may not come in.
@@ -31,6 +33,8 @@ pub enum Reservation {
     Expired(Date),
     /// login-networks does not have his address.
     Network,
+    /// login-hours does not have this one.
+    Hours,
     /// require-tls, and there is none.
     WithoutTls,
 }
@@ -41,6 +45,7 @@ impl Reservation {
         match self {
             Reservation::Disabled | Reservation::Network => None,
             Reservation::Expired(_) => Some("Your account has expired."),
+            Reservation::Hours => Some("You cannot log in at this hour."),
             Reservation::WithoutTls => Some("This login needs TLS; say AUTH TLS first."),
         }
     }
@@ -52,14 +57,23 @@ impl fmt::Display for Reservation {
             Reservation::Disabled => f.write_str("the entry is disabled"),
             Reservation::Expired(date) => write!(f, "the account has expired on {date}"),
             Reservation::Network => f.write_str("login-networks does not have the address"),
+            Reservation::Hours => f.write_str("login-hours does not have this hour"),
             Reservation::WithoutTls => f.write_str("it came without TLS"),
         }
     }
 }
 
+/// In how many minutes, this one included, the hours are over at which somebody may be logged in. None: within a week,
+/// never.
+pub fn minutes_left(options: &SessionOptions, minute: WeekMinute) -> Option<u16> {
+    let hours = &options.login_hours;
+    let is_within = |minute| hours.is_empty() || hours.iter().any(|hours| hours.contains(minute));
+    if is_within(minute) { next_change(minute, is_within) } else { Some(0) }
+}
+
 /// Whether anything speaks against this session, here and now.
 pub fn reservation(proven: &Proven<'_>) -> Option<Reservation> {
-    let Proven { peer, options, entry, is_protected, is_anonymous, today } = *proven;
+    let Proven { peer, options, entry, is_protected, is_anonymous, today, minute } = *proven;
     if entry.is_some_and(|entry| entry.disabled) {
         return Some(Reservation::Disabled);
     }
@@ -68,6 +82,9 @@ pub fn reservation(proven: &Proven<'_>) -> Option<Reservation> {
     }
     if !Origin::permits(&options.login_networks, peer) {
         return Some(Reservation::Network);
+    }
+    if minutes_left(options, minute) == Some(0) {
+        return Some(Reservation::Hours);
     }
     if !is_protected && options.require_tls.of_login(!is_anonymous) {
         return Some(Reservation::WithoutTls);
@@ -93,6 +110,7 @@ mod tests {
                 is_protected,
                 is_anonymous: false,
                 today: "2026-11-21".parse::<Date>().unwrap().days(),
+                minute: WeekMinute::now(),
             };
             reservation(&proven)
         };
@@ -111,6 +129,22 @@ mod tests {
             |options: &mut SessionOptions| options.login_networks = vec!["!192.0.2.7".parse().unwrap()];
         assert_eq!(against(&nobody, here, false), None);
         assert_eq!(against(&nobody, not_here, false), Some(Reservation::Network));
+        let always = |options: &mut SessionOptions| options.login_hours = vec!["Mon-Sun".parse().unwrap()];
+        assert_eq!(against(&nobody, always, false), None);
+        let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].map(|day| {
+            let options =
+                SessionOptions { login_hours: vec![day.parse().unwrap()], ..SessionOptions::default() };
+            reservation(&Proven {
+                peer: PEER,
+                options: &options,
+                entry: None,
+                is_protected: true,
+                is_anonymous: false,
+                today: 0,
+                minute: WeekMinute::now(),
+            })
+        });
+        assert_eq!(days.iter().filter(|day| day.is_none()).count(), 1, "it is one day of the week: {days:?}");
         let tls = |options: &mut SessionOptions| options.require_tls = "login".parse().unwrap();
         assert_eq!(against(&nobody, tls, true), None);
         assert_eq!(against(&nobody, tls, false), Some(Reservation::WithoutTls));
