@@ -228,6 +228,10 @@ options! {
         /// If there are hours in it: the user can log in at these alone, such as `"Mon-Fri 08:00-18:00"` or `"22:00-06:00"`,
         /// in the time zone of the machine. A session ends with them, but not before its transfer.
         login_hours: Vec<Hours> = [];
+        /// Whether a client who has logged in behind TLS may go on without it on the control connection (CCC), which helps
+        /// where a router has to read along to let data connections through. Whoever is between can then read and change
+        /// every command. Data connections stay protected. It is refused where `require-tls` is `"control"` or `"all"`.
+        clear_control: bool = false;
         /// What proves who somebody is: `"password"`; `"certificate"`, the certificate that he shows in the TLS handshake, and
         /// nothing else; `"either"`, the certificate, or else the password; `"both"`, certificate and password. Clients are
         /// asked for certificates where `client-certificates` in `[tls]` says so.

@@ -14,10 +14,13 @@ use crate::protocol::proxy::{Header, HeaderReader, NoHeader};
 use crate::protocol::reply::Reply;
 use crate::system::memory::wipe;
 use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
-use crate::tls::stream::Stream;
+use crate::tls::stream::{Parting, Stream};
 
 /// How long a client may leave replies unread.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a client is let say goodbye first.
+const POLITENESS: Duration = Duration::from_millis(300);
 
 /// What there is to do.
 pub enum Heard {
@@ -54,6 +57,11 @@ impl Connection {
         &self.ahead
     }
 
+    /// Takes what has been read and not obeyed yet.
+    pub fn take_ahead(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.ahead)
+    }
+
     /// Whether something has come in that nobody has obeyed.
     pub fn has_more(&self) -> bool {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
@@ -68,6 +76,18 @@ impl Connection {
     /// The connection and its TLS, for the relay.
     pub fn take_protected(&mut self) -> Option<(OwnedFd, Stream)> {
         Some((self.socket.try_clone().ok()?, self.tls.take()?))
+    }
+
+    /// Ends TLS and goes on without it. False: the client does not let it end.
+    pub fn clear(&mut self, deadline: Instant) -> bool {
+        let Some(mut tls) = self.tls.take() else { return false };
+        match part(&self.socket, &mut tls, deadline) {
+            Ok(ahead) => {
+                self.ahead.extend(ahead);
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     /// Waits for a line of the client or a message of the worker.
@@ -169,6 +189,7 @@ impl Connection {
         if received == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        tls.forget();
         self.ahead.extend_from_slice(&buffer[..received]);
         wipe(&mut buffer[..received]);
         Ok(())
@@ -206,6 +227,41 @@ impl Connection {
             }
         }
     }
+}
+
+/// Hears the client's goodbye behind TLS and answers it; what was read behind it. Clients exist that take a goodbye which
+/// comes together with the reply before it for the end of the connection, others wait for it: it is said first only to
+/// who says nothing for a while.
+pub fn part(socket: &OwnedFd, tls: &mut Stream, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut parting = Parting::default();
+    let mut polite_until = Some(Instant::now() + POLITENESS);
+    let ahead = loop {
+        let flags = match tls.flush(socket.as_fd()) {
+            Ok(()) => match tls.part(socket.as_fd(), &mut parting)? {
+                Some(ahead) => break ahead,
+                None => PollFlags::POLLIN,
+            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => PollFlags::POLLOUT,
+            Err(error) => return Err(error),
+        };
+        let until = polite_until.map_or(deadline, |until| until.min(deadline));
+        match wait([(socket.as_fd(), flags)], Some(until))? {
+            [ready] if !ready.is_empty() => {}
+            _ if polite_until.take().is_some() => tls.say_end(),
+            _ => return Err(io::ErrorKind::TimedOut.into()),
+        }
+    };
+    if polite_until.is_some() && parting.is_said() {
+        tls.say_end();
+        while let Err(error) = tls.flush(socket.as_fd()) {
+            let waits = error.kind() == io::ErrorKind::WouldBlock;
+            match wait([(socket.as_fd(), PollFlags::POLLOUT)], Some(deadline))? {
+                [ready] if waits && !ready.is_empty() => {}
+                _ => return Err(error),
+            }
+        }
+    }
+    Ok(ahead)
 }
 
 /// Takes as many bytes from the socket as somebody wants who sees what is there. False: there will be none.

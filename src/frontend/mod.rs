@@ -57,6 +57,12 @@ pub struct Frontend {
     security: Security,
     /// The client has shown a certificate that is good.
     is_certified: bool,
+    /// How often a client has begun to speak TLS.
+    handshakes: u32,
+    /// TLS begins without AUTH.
+    implicit: bool,
+    /// REIN was said: TLS ends behind the reply.
+    clearing: bool,
     /// AUTH was said: the handshake begins behind the reply, and then this is how things are.
     upgrading: Option<Security>,
     /// The session of a client who has logged in behind TLS, and greets him itself.
@@ -75,9 +81,9 @@ pub fn run(
     tickets: Option<&TicketKey>,
 ) -> Exit {
     let line_limit = config.server.line_limit.get() as usize;
-    let (mut connection, mut peer, mut local, proxied, implicit) = match worker.receive() {
-        Ok(Some((ToFrontend::Serve { peer, local, proxied, implicit, ahead }, Some(client)))) => {
-            (Connection::new(client, ahead, line_limit), peer, local, proxied, implicit)
+    let (mut connection, mut peer, mut local, proxied, implicit, greeted) = match worker.receive() {
+        Ok(Some((ToFrontend::Serve { peer, local, proxied, implicit, ahead, greeted }, Some(client)))) => {
+            (Connection::new(client, ahead, line_limit), peer, local, proxied, implicit, greeted)
         }
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,
@@ -103,18 +109,22 @@ pub fn run(
         nonsense: 0,
         security: Security::Plain,
         is_certified: false,
+        handshakes: 0,
+        implicit: false,
+        clearing: false,
         upgrading: None,
         session: None,
         tls: tickets.cloned().map(|tickets| tls::Parts { tickets, finishing: Arc::default() }),
     };
-    let outcome = frontend.serve(implicit);
+    let outcome = frontend.serve(implicit, greeted);
     if let Some(session) = frontend.session.take()
         && let Some((client, stream)) = frontend.connection.take_protected()
     {
         let worker = Arc::clone(&frontend.worker);
+        let limit = frontend.config.tls.handshake_timeout.duration();
         // What was said to log in is nothing to be kept.
         drop(frontend);
-        relay::run(client, stream, session, &worker);
+        relay::run(client, stream, session, &worker, limit);
         return Exit::Served;
     }
     match outcome {
@@ -137,12 +147,15 @@ impl Frontend {
     }
 
     /// From the greeting to the login or the end.
-    fn serve(&mut self, implicit: bool) -> Result<Leaving, Exit> {
+    fn serve(&mut self, implicit: bool, greeted: bool) -> Result<Leaving, Exit> {
+        self.implicit = implicit;
         if implicit && let Some(leaving) = self.secure(verbs::IMPLICIT)? {
             return Ok(leaving);
         }
-        let banner = self.banner();
-        self.connection.send(&banner);
+        if !greeted {
+            let banner = self.banner();
+            self.connection.send(&banner);
+        }
         self.converse()
     }
 
@@ -167,6 +180,11 @@ impl Frontend {
                     self.connection.send(&reply);
                     if let Some(security) = upgrading
                         && let Some(leaving) = self.secure(security)?
+                    {
+                        return Ok(leaving);
+                    }
+                    if std::mem::take(&mut self.clearing)
+                        && let Some(leaving) = self.clear()?
                     {
                         return Ok(leaving);
                     }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 
-use crate::ipc::messages::LoginLink;
-use crate::system::memory::wipe_freed;
+use super::connection::part;
+use crate::ipc::messages::{FromFrontend, LoginLink, ToFrontend};
+use crate::system::memory::wipe;
 use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
 use crate::system::title;
 use crate::tls::stream::Stream;
@@ -34,10 +35,10 @@ struct Relay {
     session_ended: bool,
 }
 
-/// Carries words until the session has ended and everything is said, or the client takes nothing more.
-pub fn run(client: OwnedFd, stream: Stream, session: OwnedFd, worker: &LoginLink) {
+/// Carries words until the session has ended and everything is said, or the client takes nothing more, or TLS is to end;
+/// `limit`: how long that may take.
+pub fn run(client: OwnedFd, stream: Stream, session: OwnedFd, worker: &LoginLink, limit: Duration) {
     title::set("ftpd: relay");
-    wipe_freed(false);
     let mut relay = Relay {
         client,
         stream,
@@ -58,8 +59,13 @@ pub fn run(client: OwnedFd, stream: Stream, session: OwnedFd, worker: &LoginLink
                 break;
             }
         }
-        if until.is_some_and(|until| Instant::now() >= until) || relay.wait(worker, until).is_err() {
+        if until.is_some_and(|until| Instant::now() >= until) {
             return;
+        }
+        match relay.wait(worker, until) {
+            Ok(false) => {}
+            Ok(true) => return relay.obey(worker, limit),
+            Err(_) => return,
         }
     }
     relay.close();
@@ -72,7 +78,11 @@ impl Relay {
                 let mut bytes = [0; PIECE];
                 match self.stream.receive(self.client.as_fd(), &mut bytes) {
                     Ok(0) => self.end_of_client(),
-                    Ok(length) => self.inward.extend_from_slice(&bytes[..length]),
+                    Ok(length) => {
+                        self.stream.forget();
+                        self.inward.extend_from_slice(&bytes[..length]);
+                        wipe(&mut bytes[..length]);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(_) => self.end_of_client(),
                 }
@@ -82,7 +92,10 @@ impl Relay {
             }
             let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
             match send(self.session.as_raw_fd(), &self.inward, flags) {
-                Ok(sent) => drop(self.inward.drain(..sent)),
+                Ok(sent) => {
+                    wipe(&mut self.inward[..sent]);
+                    drop(self.inward.drain(..sent));
+                }
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 // What the session has said before it ended is still to be carried.
@@ -125,7 +138,32 @@ impl Relay {
         }
     }
 
-    fn wait(&mut self, worker: &LoginLink, until: Option<Instant>) -> io::Result<()> {
+    /// The worker says that TLS is to end, or is gone. The session has said everything that is for this side of it.
+    fn obey(mut self, worker: &LoginLink, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        if !matches!(worker.receive(), Ok(Some((ToFrontend::Clear, None)))) {
+            return;
+        }
+        while !self.session_ended {
+            match self.carry_outward() {
+                Ok(()) if self.outward.is_empty() && !self.stream.wants_write() => break,
+                Ok(()) => {}
+                Err(_) => return,
+            }
+            match wait([(self.client.as_fd(), PollFlags::POLLOUT)], Some(deadline)) {
+                Ok([ready]) if !ready.is_empty() => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+        let mut ahead = std::mem::take(&mut self.inward);
+        if let Ok(said) = part(&self.client, &mut self.stream, deadline) {
+            ahead.extend(said);
+            let _ = worker.send(&FromFrontend::Cleared { ahead });
+        }
+    }
+
+    /// True: the worker has something to say.
+    fn wait(&mut self, worker: &LoginLink, until: Option<Instant>) -> io::Result<bool> {
         let mut client = PollFlags::empty();
         let mut session = PollFlags::empty();
         if !self.client_ended {
@@ -146,14 +184,15 @@ impl Relay {
         // together with the session, or we with him.
         let client_socket = if client.is_empty() { worker.as_fd() } else { self.client.as_fd() };
         let session_socket = if self.session_ended { worker.as_fd() } else { self.session.as_fd() };
-        let [heard, _] = wait([(client_socket, client), (session_socket, session)], until)?;
+        let told = (worker.as_fd(), PollFlags::POLLIN);
+        let [heard, _, told] = wait([(client_socket, client), (session_socket, session), told], until)?;
         // He is gone, and the session is so busy that it does not read: it hears of it all the same.
         if !client.is_empty() && heard.intersects(CLIENT_GONE | PollFlags::POLLERR) && !self.inward.is_empty()
         {
             self.inward.clear();
             self.end_of_client();
         }
-        Ok(())
+        Ok(!told.is_empty())
     }
 
     /// Unread input would make the kernel reset the connection, and with it the last reply; the end is announced by a

@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
 use crate::system::memory::wipe_freed;
 use crate::system::poll::{PollFlags, wait};
+use crate::tls::MAX_HANDSHAKES;
 use crate::tls::sessions::Sessions;
 use crate::tls::setup::{Clients, Purpose, Resumption, Setup};
 use crate::tls::signer::{Identity, Sign};
@@ -89,6 +90,10 @@ impl Sign for Holder {
 impl Frontend {
     /// Speaks TLS from here on. `security` is what the client has said of data connections by asking for it.
     pub(super) fn secure(&mut self, security: Security) -> Result<Option<Leaving>, Exit> {
+        if self.handshakes >= MAX_HANDSHAKES {
+            return Ok(Some(Leaving::Abuse));
+        }
+        self.handshakes += 1;
         let Some(parts) = &self.tls else { return Ok(Some(Leaving::Abuse)) };
         // What is decrypted passes through memory that others than this program free: passwords do.
         wipe_freed(true);
@@ -97,7 +102,9 @@ impl Frontend {
         let holder = Holder { link: Arc::clone(&self.worker), finishing: Arc::clone(&parts.finishing) };
         let sessions = Arc::new(Sessions::default());
         let accepted = Arc::<AtomicBool>::default();
-        let shaken = self.shake_hands(parts, holder, Arc::clone(&sessions), &accepted, deadline);
+        // There is none behind AUTH; where TLS begins by itself, it is the beginning.
+        let ahead = self.connection.take_ahead();
+        let shaken = self.shake_hands(parts, holder, Arc::clone(&sessions), &accepted, &ahead, deadline);
         let (what, outcome) = match shaken {
             Ok(stream) => {
                 let what = stream.description();
@@ -118,12 +125,27 @@ impl Frontend {
         }
     }
 
+    /// Ends TLS, and goes on without it; where it has to be, with a new handshake.
+    pub(super) fn clear(&mut self) -> Result<Option<Leaving>, Exit> {
+        let deadline = self.deadline.min(Instant::now() + self.config.tls.handshake_timeout.duration());
+        if !self.connection.clear(deadline) {
+            return Ok(Some(Leaving::Abuse));
+        }
+        self.security = Security::Plain;
+        self.is_certified = false;
+        match self.implicit {
+            true => self.secure(super::verbs::IMPLICIT),
+            false => Ok(None),
+        }
+    }
+
     fn shake_hands(
         &self,
         parts: &Parts,
         holder: Holder,
         sessions: Arc<Sessions>,
         certified: &Arc<AtomicBool>,
+        ahead: &[u8],
         deadline: Instant,
     ) -> std::io::Result<Stream> {
         let refused = |why: String| std::io::Error::other(why);
@@ -135,6 +157,7 @@ impl Frontend {
             }
         };
         let mut greeting = Greeting::default();
+        greeting.feed(ahead)?;
         let accepted: Accepted = loop {
             match greeting.read(socket)? {
                 Some(accepted) => break accepted,

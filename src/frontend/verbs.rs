@@ -8,6 +8,7 @@ use crate::protocol::introductions;
 use crate::protocol::protection;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome, Run, Verb};
+use crate::tls::MAX_HANDSHAKES;
 
 /// What a client has said of data connections who speaks TLS from the beginning: that is older than PBSZ and PROT.
 pub const IMPLICIT: Security = Security::Tls { sized: true, private: true };
@@ -128,6 +129,7 @@ fn attempt(frontend: &mut Frontend, user: String, password: Option<Password>) ->
         | ToFrontend::GrantedBehindTls
         | ToFrontend::Identity { .. }
         | ToFrontend::NoIdentity
+        | ToFrontend::Clear
         | ToFrontend::CertificateAccepted
         | ToFrontend::CertificateRefused(_)
         | ToFrontend::Signature { .. } => Exit::PeerGone.now(),
@@ -146,6 +148,9 @@ fn auth(frontend: &mut Frontend, mechanism: &[u8]) -> Outcome {
     }
     if frontend.security != Security::Plain {
         return Ok(Reply::new(Code::BadSequence, "This is TLS already."));
+    }
+    if frontend.handshakes >= MAX_HANDSHAKES {
+        return Ok(Reply::new(Code::NotAvailable, "That was said often enough.").and_close());
     }
     let private = match mechanism.trim_ascii().to_ascii_uppercase().as_slice() {
         b"TLS" | b"TLS-C" => false,
@@ -184,6 +189,7 @@ fn rein(frontend: &mut Frontend) -> Outcome {
     frontend.user = None;
     // What was said about the host is forgotten, too (RFC 7151 3).
     frontend.host = frontend.config.host_at(frontend.local).map(String::from);
+    frontend.clearing = frontend.security != Security::Plain;
     Ok(frontend.banner())
 }
 
@@ -204,6 +210,7 @@ fn feat(frontend: &mut Frontend) -> Outcome {
     let offered = |verb: &str| match verb {
         "HOST" => !config.host.is_empty(),
         "AUTH" | "PBSZ" | "PROT" => frontend.tls.is_some(),
+        "CCC" => frontend.tls.is_some() && config.session.clear_control,
         verb => config.data.offers(verb),
     };
     Ok(verb::features(frontend.entries, &[], offered))

@@ -34,7 +34,8 @@ values! {
     /// Supervisor → worker.
     enum ToWorker {
         /// Serve this client. Carries the control connection. `listener` is what the configuration calls where he came in.
-        /// After REIN, `proxy` is the proxy that has spoken for him already, and `ahead` was read and not obeyed yet.
+        /// After REIN, `proxy` is the proxy that has spoken for him already, and `ahead` was read and not obeyed yet; `greeted`:
+        /// he has had his 220.
         /// `masquerade` is the address of the name in `masquerade-address`, if it is known.
         Serve {
             id: u64,
@@ -44,6 +45,7 @@ values! {
             proxy: Option<SocketAddr>,
             masquerade: Option<Ipv4Addr>,
             ahead: Vec<u8>,
+            greeted: bool,
         },
         /// The answer to `MayLogIn`, `MayTry` and `Proxied`.
         Admitted(Admission),
@@ -86,7 +88,7 @@ values! {
         NotLoggedIn,
         /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
         /// the user's. Carries the control connection.
-        HandBack { ahead: Vec<u8> },
+        HandBack { ahead: Vec<u8>, greeted: bool },
     }
 
     /// Whether somebody may come in.
@@ -114,13 +116,22 @@ values! {
     enum ToFrontend {
         /// Speak to this client until he is logged in. Carries the control connection; `ahead` was read from it already.
         /// `proxied`: a proxy is to say first who he is; `implicit`: he speaks TLS from the beginning.
-        Serve { peer: SocketAddr, local: SocketAddr, proxied: bool, implicit: bool, ahead: Vec<u8> },
+        Serve {
+            peer: SocketAddr,
+            local: SocketAddr,
+            proxied: bool,
+            implicit: bool,
+            ahead: Vec<u8>,
+            greeted: bool,
+        },
         /// The answer to `Proxied`; if no, 421.
         Welcome(Admission),
         /// The session serves the client from here on.
         Granted,
         /// The session serves the client from here on, and hears him through the connection that this carries.
         GrantedBehindTls,
+        /// To the relay: end TLS, and nothing else.
+        Clear,
         /// The certificate for this client, with its chain, and how its key signs. `random`: what the server is to say for its
         /// random number, where the client is asked for a certificate, so that what he signs cannot be older.
         Identity { chain: Vec<Vec<u8>>, schemes: Vec<u16>, random: Vec<u8> },
@@ -163,6 +174,8 @@ values! {
         Transcript { part: Vec<u8> },
         /// The client's signature of it. `newest`: this is TLS 1.3.
         Proof { newest: bool, scheme: u16, signature: Vec<u8> },
+        /// The answer to `Clear`: TLS has ended, and this was read behind it.
+        Cleared { ahead: Vec<u8> },
         /// The handshake is done, or has failed: `what` is for the log. `resumption`: the number and the secret of its
         /// session, for data connections that resume it, where the client has taken no ticket; or nothing.
         Handshake { what: String, resumption: Vec<Vec<u8>> },
@@ -225,6 +238,10 @@ values! {
         DataSocket,
         /// There is no such socket; the errno says why.
         NoDataSocket { errno: u32 },
+        /// TLS has ended. Carries the control connection, of which this was read already.
+        Cleared { ahead: Vec<u8> },
+        /// The client did not let TLS end as it should.
+        NotCleared,
         /// End as soon as nothing is being transferred, and tell the client why.
         Finish(Leaving),
         /// End now, whatever is being transferred, and tell the client why.
@@ -247,12 +264,15 @@ values! {
         May(Event),
         /// A connection from the ftp-data port to this port of the client's own address, please.
         BindDataPort { port: u16 },
+        /// Everything was said that is for the client behind TLS: the control connection without it, please.
+        Clear,
         /// Something happened.
         Event(Event),
         /// The session is about to end.
         Left { why: Leaving },
-        /// The session is about to end, and the client goes on with another login. `ahead` was read and not obeyed.
-        Reinitialize { ahead: Vec<u8> },
+        /// The session is about to end, and the client goes on with another login. `ahead` was read and not obeyed; `greeted`:
+        /// he has had his 220.
+        Reinitialize { ahead: Vec<u8>, greeted: bool },
     }
 }
 
@@ -268,7 +288,7 @@ messages! {
     FromResolver;
     Nothing;
     FromVerifier;
-    ToSession (ToSession::DataSocket);
+    ToSession (ToSession::DataSocket | ToSession::Cleared { .. });
     FromSession;
 }
 
@@ -293,7 +313,7 @@ mod tests {
             id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
             peer in address(), local in address()
         ) {
-            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), masquerade: flag.then_some(number.into()), ahead: path.clone() });
+            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), masquerade: flag.then_some(number.into()), ahead: path.clone(), greeted: flag });
             survives(&ToResolver::Resolve { name: text.clone(), every: number });
             survives(&FromResolver::Address { address: number.into() });
             survives(&FromResolver::Failed { why: text.clone() });
@@ -312,7 +332,7 @@ mod tests {
                 per_user: flag.then_some(number),
                 per_user_and_address: None,
             });
-            survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone() });
+            survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone(), greeted: flag });
             survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0], random: path.clone() });
             survives(&FromFrontend::Proof { newest: flag, scheme: port, signature: path.clone() });
             survives(&FromVerifier::Refused { why: Distrust::Revoked, text: text.clone() });

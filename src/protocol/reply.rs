@@ -78,6 +78,8 @@ pub enum Code {
     UnknownProtocol = 522,
     /// Log in first; or: the login failed.
     NotLoggedIn = 530,
+    /// 533: what is not protected cannot be cleared (RFC 2228).
+    NotProtected = 533,
     /// It cannot be done so for reasons of policy (RFC 2228).
     DeniedByPolicy = 534,
     /// This level of protection does not exist here (RFC 4217 9).
@@ -131,6 +133,7 @@ impl Code {
         Code::ProtectionRequired,
         Code::UnknownProtocol,
         Code::NotLoggedIn,
+        Code::NotProtected,
         Code::DeniedByPolicy,
         Code::NoSuchProtection,
         Code::FileUnavailable,

@@ -35,8 +35,6 @@ pub struct Control {
     ended: bool,
     /// QUIT waits: what comes behind it is not read.
     quitting: bool,
-    /// REIN means nothing here.
-    relayed: bool,
     /// REIN waits: what comes behind it is not ours.
     reinitializing: bool,
     /// What was read behind REIN.
@@ -44,9 +42,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Takes over the connection, which does not block from here on, and what was read from it already. `relayed`: it
-    /// leads to who speaks TLS with the client, so nobody else can go on with it.
-    pub fn new(socket: OwnedFd, relayed: bool, ahead: &[u8], line_limit: usize) -> io::Result<Control> {
+    /// Takes over the connection, which does not block from here on, and what was read from it already.
+    pub fn new(socket: OwnedFd, ahead: &[u8], line_limit: usize) -> io::Result<Control> {
         nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         let mut control = Control {
             socket,
@@ -56,12 +53,20 @@ impl Control {
             clogged_since: None,
             ended: false,
             quitting: false,
-            relayed,
             reinitializing: false,
             ahead: Vec::new(),
         };
         control.take_in(ahead);
         Ok(control)
+    }
+
+    /// Goes on with another connection to the same client, of which this was read already.
+    pub fn replace(&mut self, socket: OwnedFd, ahead: &[u8]) -> io::Result<()> {
+        nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+        self.socket = socket;
+        self.ended = false;
+        self.take_in(ahead);
+        Ok(())
     }
 
     /// The next line.
@@ -163,7 +168,7 @@ impl Control {
             rest = &rest[taken..];
             let Some(line) = self.partial.take() else { continue };
             self.quitting |= line.as_ref().is_ok_and(|line| is_verb(line, &["QUIT", "BYE"]));
-            self.reinitializing |= !self.relayed && line.as_ref().is_ok_and(|line| is_verb(line, &["REIN"]));
+            self.reinitializing |= line.as_ref().is_ok_and(|line| is_verb(line, &["REIN"]));
             self.waiting.push_back(line);
         }
         self.unsent.extend(self.partial.telnet_answers());
@@ -235,7 +240,7 @@ mod tests {
     fn connected() -> (TcpStream, Control) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let control = Control::new(listener.accept().unwrap().0.into(), false, b"", 4096).unwrap();
+        let control = Control::new(listener.accept().unwrap().0.into(), b"", 4096).unwrap();
         (client, control)
     }
 

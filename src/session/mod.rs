@@ -66,8 +66,8 @@ use facts::Facts;
 use files::Files;
 use messages::Shown;
 use names::Names;
-use protection::Protection;
 pub use protection::Security;
+use protection::{Clearing, Protection};
 use transfer::Moving;
 pub use verbs::ENTRIES;
 use worker::Worker;
@@ -135,8 +135,8 @@ pub enum End {
     Left(Leaving),
     /// The worker is gone, or broke the rules.
     WorkerGone,
-    /// The client has logged out and wants to log in again.
-    Reinitialized,
+    /// The client has logged out and wants to log in again. `greeted`: he was told so.
+    Reinitialized { greeted: bool },
 }
 
 /// How bytes are represented on data connections (TYPE).
@@ -219,6 +219,8 @@ pub struct Session {
     /// A buffer for data, kept from one transfer to the next.
     buffer: Vec<u8>,
     began: Instant,
+    /// Set by what wants TLS to end behind its reply.
+    clearing: Option<Clearing>,
     /// Set by what finds out during a command that the session cannot go on.
     ending: Option<End>,
     /// The client was told that he has to go.
@@ -228,8 +230,7 @@ pub struct Session {
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
 pub fn run(_dropped: Dropped, start: Start) -> Exit {
     let worker = Worker::new(start.worker);
-    let relayed = start.security.is_some();
-    let control = match Control::new(start.control, relayed, &start.ahead, start.line_limit) {
+    let control = match Control::new(start.control, &start.ahead, start.line_limit) {
         Ok(control) => control,
         Err(error) => {
             worker.not_ready(format!("control connection: {error}"));
@@ -278,6 +279,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         reply_to_abort: None,
         buffer: Vec::new(),
         began: Instant::now(),
+        clearing: None,
         ending: None,
         page: start.page,
         sent_away: false,
@@ -294,9 +296,9 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
             session.control.close();
             Exit::Served
         }
-        End::Reinitialized => {
+        End::Reinitialized { greeted } => {
             session.bid_farewell();
-            session.worker.reinitialize(session.control.take_ahead());
+            session.worker.reinitialize(session.control.take_ahead(), greeted);
             Exit::Served
         }
         End::WorkerGone => Exit::PeerGone,
@@ -329,6 +331,11 @@ impl Session {
                 self.control.queue(&reply);
                 if let Some(reply) = self.reply_to_abort.take() {
                     self.control.queue(&reply);
+                }
+                if let Some(clearing) = self.clearing.take()
+                    && let Err(end) = self.clear(clearing)
+                {
+                    return end;
                 }
                 if reply.closes() {
                     return End::Left(Leaving::Quit);

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustls::server::Accepted;
 
-use super::Session;
 use super::connection::Connection;
 use super::data::NoData;
 use super::transfer::Cut;
 use super::worker::Orders;
+use super::{End, Session};
 use crate::config::{SessionReuse, Tls};
-use crate::ipc::messages::{FavourLink, FromSession, ToSession};
+use crate::ipc::messages::{FavourLink, FromSession, Leaving, ToSession};
 use crate::protocol::reply::{Code, Reply};
 use crate::system::poll::PollFlags;
 use crate::tls::sessions::{Remembered, Sessions};
@@ -26,6 +26,15 @@ use crate::tls::tickets::TicketKey;
 
 /// How long the client may take to close a data connection after the last byte.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why TLS ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clearing {
+    /// CCC.
+    ToGoOn,
+    /// REIN.
+    ToBeginAnew,
+}
 
 /// What a session behind TLS begins with.
 pub struct Security {
@@ -45,6 +54,8 @@ pub struct Security {
 pub struct Protection {
     options: Tls,
     security: Security,
+    /// The control connection goes on without TLS.
+    cleared: bool,
     /// Made for the first data connection that needs it.
     setup: Option<Rc<Setup>>,
     holder: Arc<Holder>,
@@ -74,7 +85,12 @@ impl Sign for Holder {
 
 impl Protection {
     pub fn new(options: Tls, security: Security, holder: Holder) -> Protection {
-        Protection { options, security, setup: None, holder: Arc::new(holder) }
+        Protection { options, security, cleared: false, setup: None, holder: Arc::new(holder) }
+    }
+
+    /// Whether the control connection goes on without TLS.
+    pub fn is_cleared(&self) -> bool {
+        self.cleared
     }
 
     /// PBSZ was said.
@@ -117,6 +133,26 @@ impl Protection {
 }
 
 impl Session {
+    /// Goes on without TLS on the control connection, when everything is said that is to be said behind it.
+    pub fn clear(&mut self, why: Clearing) -> Result<(), End> {
+        self.drain()?;
+        let (ahead, control) = match self.worker.ask(&FromSession::Clear)? {
+            (ToSession::Cleared { ahead }, Some(control)) => (ahead, control),
+            (ToSession::NotCleared, None) => return Err(End::Left(Leaving::Vanished)),
+            _ => return Err(self.worker.misbehaves()),
+        };
+        if self.control.replace(control, &ahead).is_err() {
+            return Err(End::Left(Leaving::Vanished));
+        }
+        if let Some(protection) = &mut self.protection {
+            protection.cleared = true;
+        }
+        match why {
+            Clearing::ToGoOn => Ok(()),
+            Clearing::ToBeginAnew => Err(End::Reinitialized { greeted: true }),
+        }
+    }
+
     /// Refuses a transfer whose data connection would have less protection than it must have: 521.
     pub fn require_protection(&self) -> Result<(), Reply> {
         let private = self.protection.as_ref().is_some_and(Protection::is_private);

@@ -95,9 +95,10 @@ impl Worker {
         self.tell(&FromSession::Left { why });
     }
 
-    /// The session ends, and the client goes on; `ahead` is what was read behind his REIN.
-    pub fn reinitialize(&self, ahead: Vec<u8>) {
-        self.tell(&FromSession::Reinitialize { ahead });
+    /// The session ends, and the client goes on; `ahead` is what was read behind his REIN, `greeted` whether that was
+    /// answered.
+    pub fn reinitialize(&self, ahead: Vec<u8>, greeted: bool) {
+        self.tell(&FromSession::Reinitialize { ahead, greeted });
     }
 
     /// What asks for signatures.
@@ -136,6 +137,8 @@ impl Worker {
                 | ToSession::DataSocket
                 | ToSession::NoDataSocket { .. }
                 | ToSession::Verdict { .. }
+                | ToSession::Cleared { .. }
+                | ToSession::NotCleared
                 | ToSession::Signature { .. },
                 _,
             )))

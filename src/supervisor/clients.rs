@@ -94,7 +94,7 @@ impl Supervisor {
                     tls: false,
                     kicked: false,
                 });
-                self.hand_over(serving, client, Vec::new());
+                self.hand_over(serving, client, Vec::new(), false);
             }
             Err(refusal) => {
                 turn_away(client.as_fd(), &refusal);
@@ -173,11 +173,11 @@ impl Supervisor {
     }
 
     /// A client whom another worker has logged out; he is counted already.
-    pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, ahead: Vec<u8>) {
+    pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, ahead: Vec<u8>, greeted: bool) {
         let Some(mut serving) = self.pool.get_mut(id).and_then(|slot| slot.give_up_client()) else { return };
         forget_login(&mut self.counts, &self.inheritance.config, &mut serving);
         if matches!(self.phase, Phase::Serving) && !serving.kicked {
-            return self.hand_over(serving, client, ahead);
+            return self.hand_over(serving, client, ahead, greeted);
         }
         let refusal = if serving.kicked { Refusal::Kicked } else { Refusal::Stopping };
         turn_away(client.as_fd(), &refusal);
@@ -185,7 +185,7 @@ impl Supervisor {
     }
 
     /// Gives a client who is counted to a worker.
-    fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>) {
+    fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>, greeted: bool) {
         self.last_id += 1;
         let is_new = serving.id == 0;
         serving.id = self.last_id;
@@ -195,7 +195,7 @@ impl Supervisor {
         serving.tls = false;
         let Serving { peer, local, proxy, known: Known { listener, .. }, .. } = *serving;
         let (id, masquerade) = (self.last_id, self.naming.address);
-        let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead };
+        let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead, greeted };
         let login_timeout = self.inheritance.config.login.login_timeout.duration();
         let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
         loop {

@@ -128,9 +128,9 @@ impl Supervisor {
             ToSupervisor::Failed { user } => self.login_failed(id, &user),
             ToSupervisor::Misbehaved { ban } => self.misbehaved(id, ban),
             ToSupervisor::Proxied { peer, local } => self.name_client(id, peer, local),
-            ToSupervisor::HandBack { ahead } => {
+            ToSupervisor::HandBack { ahead, greeted } => {
                 if let Some(client) = descriptor {
-                    self.take_back(id, client, ahead);
+                    self.take_back(id, client, ahead, greeted);
                 }
             }
             ToSupervisor::NotLoggedIn => self.log_out(id),

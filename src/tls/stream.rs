@@ -10,6 +10,7 @@ use nix::sys::uio::writev;
 use rustls::server::{Accepted, Acceptor};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
+use crate::system::memory::wipe;
 use crate::system::poll::PollFlags;
 
 /// How much is encrypted at once: the most that rustls buffers, four records in one call.
@@ -25,6 +26,12 @@ pub struct Greeting {
 }
 
 impl Greeting {
+    /// What was read already by who did not know that it would be this.
+    pub fn feed(&mut self, mut read: &[u8]) -> io::Result<()> {
+        while !read.is_empty() && self.acceptor.read_tls(&mut read)? > 0 {}
+        Ok(())
+    }
+
     /// Reads what is there. `None`: there has to come more. An error has been told to the client.
     pub fn read(&mut self, socket: BorrowedFd<'_>) -> io::Result<Option<Accepted>> {
         loop {
@@ -179,6 +186,65 @@ impl Stream {
         Ok(())
     }
 
+    /// Takes what is left of the conversation, up to the client's goodbye: a record at a time, since what follows is not
+    /// for TLS. A client who goes on without a goodbye is let be. `None`: there has to come more.
+    pub fn part(&mut self, socket: BorrowedFd<'_>, parting: &mut Parting) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            if parting.missing == 0 {
+                let waiting = &self.incoming[self.from..self.to];
+                match waiting {
+                    [] => {}
+                    [kind, ..] if !RECORDS.contains(kind) => return Ok(Some(self.end_of(parting))),
+                    [_, _, _, high, low, ..] => {
+                        parting.missing = HEADER + usize::from(u16::from_be_bytes([*high, *low]));
+                        continue;
+                    }
+                    _ => {}
+                }
+            } else if self.from < self.to {
+                let end = self.to.min(self.from + parting.missing);
+                let mut record = &self.incoming[self.from..end];
+                parting.missing -= record.len();
+                while !record.is_empty() {
+                    self.connection.read_tls(&mut record)?;
+                }
+                self.from = end;
+                let state = self.connection.process_new_packets().map_err(io::Error::other)?;
+                let said = parting.said.len() + state.plaintext_bytes_to_read();
+                if said > SMALL {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                let _ = self.connection.reader().read_to_end(&mut parting.said);
+                if parting.missing == 0 && state.peer_has_closed() {
+                    parting.is_over = true;
+                    return Ok(Some(self.end_of(parting)));
+                }
+                continue;
+            }
+            self.incoming.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, self.to - self.from);
+            match Socket(socket).read(&mut self.incoming[self.to..]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.to += length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What was said, behind TLS and without.
+    fn end_of(&mut self, parting: &mut Parting) -> Vec<u8> {
+        let mut said = std::mem::take(&mut parting.said);
+        said.extend_from_slice(&self.incoming[self.from..self.to]);
+        self.from = self.to;
+        said
+    }
+
+    /// Overwrites what is left of words that were received: rustls decrypts them where they are, and keeps the memory.
+    pub fn forget(&mut self) {
+        let _ = self.connection.read_tls(&mut Eraser);
+    }
+
     /// Whether something waits to be sent.
     pub fn wants_write(&self) -> bool {
         self.connection.wants_write()
@@ -208,6 +274,38 @@ impl Stream {
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
             }
         }
+    }
+}
+
+/// How far the end of a conversation has come.
+#[derive(Default)]
+pub struct Parting {
+    /// What the client still said behind TLS.
+    said: Vec<u8>,
+    /// So much of a record has yet to come.
+    missing: usize,
+    /// The client has said goodbye.
+    is_over: bool,
+}
+
+impl Parting {
+    /// Whether the client has said goodbye, or goes on without.
+    pub fn is_said(&self) -> bool {
+        self.is_over
+    }
+}
+
+/// The length of a record's header (RFC 8446 5.1), and how it begins.
+const HEADER: usize = 5;
+const RECORDS: std::ops::RangeInclusive<u8> = 20..=23;
+
+/// Brings nothing, and overwrites the memory that it is to bring something to.
+struct Eraser;
+
+impl Read for Eraser {
+    fn read(&mut self, memory: &mut [u8]) -> io::Result<usize> {
+        wipe(memory);
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 

@@ -8,12 +8,12 @@ use nix::sys::wait::WaitStatus;
 use super::accounting::{self, Totals};
 use super::keys::KeyHolder;
 use super::login::Login;
-use super::processes::Session;
+use super::processes::{Frontend, Session};
 use super::serve::Ending;
 use super::watch::Watch;
 use super::{Client, Worker, favours, policy};
 use crate::config::{Count, SessionOptions, SessionReuse, WeekMinute};
-use crate::ipc::messages::{FromSession, Leaving, ToSession, ToWorker};
+use crate::ipc::messages::{FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToWorker};
 use crate::ipc::occurrences::What;
 use crate::log;
 use crate::system::poll::{PollFlags, wait};
@@ -21,6 +21,9 @@ use crate::system::socket;
 
 /// How long a session may take to say farewell to a client who has to go.
 const KICK_GRACE: Duration = Duration::from_secs(2);
+
+/// The relay gives up a client who does not let TLS end; the worker does so this much later, should the relay not.
+const OVERTIME: Duration = Duration::from_secs(2);
 
 /// A session, and what the worker knows of it while it lasts.
 pub(super) struct Attendance<'a> {
@@ -31,6 +34,10 @@ pub(super) struct Attendance<'a> {
     keys: KeyHolder,
     watch: Watch,
     totals: Totals,
+    /// What is between the client and a session behind TLS.
+    relay: Option<Frontend>,
+    /// The relay has been told to end TLS, and has until then.
+    clearing: Option<Instant>,
     /// What the session said about its end, if it did.
     left: Option<Ending>,
     /// The administrator wants the client to go, and he is told so until then.
@@ -46,6 +53,7 @@ impl<'a> Attendance<'a> {
         login: Login,
         session: Session,
         keys: KeyHolder,
+        relay: Option<Frontend>,
     ) -> Attendance<'a> {
         let watch = Watch::new(login.options(), Instant::now());
         let hours_end = end_of_hours(login.options());
@@ -57,6 +65,8 @@ impl<'a> Attendance<'a> {
             keys,
             watch,
             totals: Totals::default(),
+            relay,
+            clearing: None,
             left: None,
             until: None,
             hours_end,
@@ -75,6 +85,9 @@ impl<'a> Attendance<'a> {
         {
             log::warning(format_args!("the session process was killed by {signal}"));
         }
+        if let Some(relay) = self.relay.take() {
+            relay.bury();
+        }
         self.login.close_session();
         (ending, self.totals)
     }
@@ -82,11 +95,20 @@ impl<'a> Attendance<'a> {
     fn attend(&mut self) -> Ending {
         let supervisor = &self.worker.supervisor;
         loop {
-            let watched =
-                [(supervisor.as_fd(), PollFlags::POLLIN), (self.session.link.as_fd(), PollFlags::POLLIN)];
-            let Ok([told, talking]) = wait(watched, Some(self.deadline())) else {
+            // The relay has something to say when it is asked, and only then.
+            let relay = self.relay.as_ref().filter(|_| self.clearing.is_some());
+            let relay = relay.map_or(supervisor.as_fd(), |relay| relay.link.as_fd());
+            let watched = [
+                (supervisor.as_fd(), PollFlags::POLLIN),
+                (self.session.link.as_fd(), PollFlags::POLLIN),
+                (relay, PollFlags::POLLIN),
+            ];
+            let Ok([told, talking, answered]) = wait(watched, Some(self.deadline())) else {
                 return Ending::AtOnce;
             };
+            if self.clearing.is_some_and(|until| !answered.is_empty() || Instant::now() >= until) {
+                self.hear_relay();
+            }
             if !told.is_empty() {
                 match supervisor.receive() {
                     Ok(Some((ToWorker::Finish, None))) => self.finish(Leaving::Stopping),
@@ -136,7 +158,7 @@ impl<'a> Attendance<'a> {
     }
 
     fn deadline(&self) -> Instant {
-        let others = [self.until, self.hours_end];
+        let others = [self.until, self.hours_end, self.clearing];
         others.into_iter().flatten().fold(self.watch.deadline(), Instant::min)
     }
 
@@ -148,6 +170,37 @@ impl<'a> Attendance<'a> {
         let control = self.client.control.as_fd();
         let unread = socket::has_unread(self.session.inner.as_ref().map_or(control, AsFd::as_fd));
         self.watch.is_over(socket::silence(control).ok(), unread, now)
+    }
+
+    /// The session wants to go on without TLS. It has said everything that is to be said behind it.
+    fn clear(&mut self) -> Result<(), ()> {
+        let relay = self.relay.as_ref().filter(|_| self.clearing.is_none()).ok_or(())?;
+        // A relay that is gone is found gone when it is heard.
+        let _ = relay.link.send(&ToFrontend::Clear);
+        let limit = self.worker.inheritance.config.tls.handshake_timeout.duration();
+        self.clearing = Some(Instant::now() + limit + OVERTIME);
+        Ok(())
+    }
+
+    /// The relay has ended TLS, or could not. It is not needed any more.
+    fn hear_relay(&mut self) {
+        self.clearing = None;
+        let Some(relay) = self.relay.take() else { return };
+        let heard = match wait([(relay.link.as_fd(), PollFlags::POLLIN)], Some(Instant::now())) {
+            Ok([ready]) if !ready.is_empty() => relay.link.receive().ok().flatten(),
+            Ok(_) | Err(_) => None,
+        };
+        // A session that cannot be told is ending.
+        let _ = match heard {
+            Some((FromFrontend::Cleared { ahead }, None)) => {
+                log::info("TLS: the control connection goes on without it");
+                let cleared = ToSession::Cleared { ahead };
+                self.session.inner = None;
+                self.session.link.send_with(&cleared, self.client.control.as_fd())
+            }
+            _ => self.session.link.send(&ToSession::NotCleared),
+        };
+        relay.bury();
     }
 
     /// One message. False: there will be none any more.
@@ -190,8 +243,9 @@ impl<'a> Attendance<'a> {
                 self.left = Some(Ending::Left(why));
                 Ok(())
             }
-            FromSession::Reinitialize { ahead } => {
-                self.left = Some(Ending::Reinitialized { ahead });
+            FromSession::Clear => return self.clear().map(|()| true),
+            FromSession::Reinitialize { ahead, greeted } => {
+                self.left = Some(Ending::Reinitialized { ahead, greeted });
                 Ok(())
             }
             FromSession::Ready { .. } | FromSession::NotReady { .. } => return Err(()),

@@ -1,6 +1,6 @@
 //! The worker's talk with its frontend while a login is decided: PAM may ask more than the password.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -14,6 +14,7 @@ use crate::ipc::messages::{
 };
 use crate::log;
 use crate::system::poll::{PollFlags, wait};
+use crate::tls::MAX_HANDSHAKES;
 use crate::tls::sessions::Remembered;
 use crate::tls::signer::Identity;
 
@@ -43,6 +44,8 @@ pub struct Dialogue<'a> {
     worker: &'a Worker<'a>,
     /// The client's certificate.
     pub proof: RefCell<Proof>,
+    /// How often the client has begun to speak TLS.
+    handshakes: Cell<u32>,
     /// The key, if the client speaks TLS.
     pub keys: RefCell<KeyHolder>,
     /// His session, where he has no ticket for it.
@@ -63,6 +66,7 @@ impl<'a> Dialogue<'a> {
             frontend,
             worker,
             proof: RefCell::default(),
+            handshakes: Cell::new(0),
             keys: RefCell::default(),
             resumption: RefCell::default(),
             deadline,
@@ -151,6 +155,7 @@ impl<'a> Dialogue<'a> {
                     | FromFrontend::Handshake { .. },
                     Some(_),
                 )))
+                | Ok(Some((FromFrontend::Cleared { .. }, _)))
                 | Err(_) => Heard::End,
             });
         }
@@ -163,10 +168,14 @@ impl<'a> Dialogue<'a> {
         let mut keys = self.keys.borrow_mut();
         let answer = match message {
             FromFrontend::Hello { server_name, schemes } => {
-                // A client begins to speak TLS once.
-                if keys.identity().is_some() {
+                // REIN ends TLS, and it may begin again.
+                let handshakes = self.handshakes.get() + 1;
+                if handshakes > MAX_HANDSHAKES {
                     return false;
                 }
+                self.handshakes.set(handshakes);
+                *keys = KeyHolder::default();
+                self.resumption.replace(None);
                 let options = &self.worker.inheritance.config.tls;
                 let random = self.proof.borrow_mut().begin(options);
                 match keys.introduce(options, copies, &server_name, &schemes).zip(random) {
@@ -197,9 +206,10 @@ impl<'a> Dialogue<'a> {
                 log::info(format_args!("TLS: {}", log::escaped(what.as_bytes())));
                 return true;
             }
-            FromFrontend::Proxied { .. } | FromFrontend::Attempt { .. } | FromFrontend::Left { .. } => {
-                return false;
-            }
+            FromFrontend::Proxied { .. }
+            | FromFrontend::Attempt { .. }
+            | FromFrontend::Cleared { .. }
+            | FromFrontend::Left { .. } => return false,
         };
         self.frontend.send(&answer).is_ok()
     }

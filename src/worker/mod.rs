@@ -125,7 +125,7 @@ impl Worker<'_> {
     fn wait_for_client(mut self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
             Ok(Some((
-                ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead },
+                ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead, greeted },
                 Some(control),
             ))) => {
                 let here = match proxy {
@@ -138,7 +138,7 @@ impl Worker<'_> {
                 let client = Client { id, peer, local, listener, proxy, here, masquerade, control };
                 self.telling.introduce(&client);
                 self.introduce(&client);
-                self.serve(client, ahead, frontend)
+                self.serve(client, ahead, greeted, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
             Ok(Some((ToWorker::End | ToWorker::Kick | ToWorker::Finish, _)) | None) => Exit::Served,

@@ -25,19 +25,20 @@ pub(super) enum Ending {
     /// The client has logged out and goes on with another worker.
     Reinitialized {
         ahead: Vec<u8>,
+        greeted: bool,
     },
 }
 
 impl Worker<'_> {
     /// Serves the client.
-    pub fn serve(self, mut client: Client, ahead: Vec<u8>, frontend: Frontend) -> Exit {
+    pub fn serve(self, mut client: Client, ahead: Vec<u8>, greeted: bool, frontend: Frontend) -> Exit {
         let listen = &self.inheritance.config.listen;
         let proxied = client.proxy.is_none() && listen.proxied.contains(&client.listener);
         // Listeners of a service manager are known by their port.
         let port = client.listener.port();
         let implicit = listen.implicit_addresses.iter().any(|address| address.port() == port);
         let (peer, local) = (client.peer, client.local);
-        let serve = ToFrontend::Serve { peer, local, proxied, implicit, ahead };
+        let serve = ToFrontend::Serve { peer, local, proxied, implicit, ahead, greeted };
         let (keepalive, dscp) = (listen.keepalive.seconds(), listen.dscp.map(Count::get));
         let prepared = socket::prepare_control(client.control.as_fd(), keepalive, dscp);
         if prepared.is_err() || frontend.link.send_with(&serve, client.control.as_fd()).is_err() {
@@ -56,11 +57,7 @@ impl Worker<'_> {
                         None
                     }
                 };
-                let ended = Attendance::new(&self, &client, login, session, keys).until_the_end();
-                if let Some(relay) = relay {
-                    relay.bury();
-                }
-                ended
+                Attendance::new(&self, &client, login, session, keys, relay).until_the_end()
             }
             Err(ending) => {
                 frontend.bury();
@@ -83,10 +80,10 @@ impl Worker<'_> {
                 log::info(format_args!("FTP session ended. {totals}"));
                 Exit::PeerGone
             }
-            Ending::Reinitialized { ahead } => {
+            Ending::Reinitialized { ahead, greeted } => {
                 log::info(format_args!("FTP session closed (logged out, to log in again). {totals}"));
-                let handed =
-                    self.supervisor.send_with(&ToSupervisor::HandBack { ahead }, client.control.as_fd());
+                let back = ToSupervisor::HandBack { ahead, greeted };
+                let handed = self.supervisor.send_with(&back, client.control.as_fd());
                 if handed.is_ok() { Exit::Served } else { Exit::PeerGone }
             }
         }

@@ -73,6 +73,7 @@ modules! {
     tls
     tls_clients
     certificates_of_clients
+    ends_of_tls
 }
 
 /// What is tested also where no world can be made.

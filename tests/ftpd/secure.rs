@@ -144,6 +144,11 @@ impl Secure {
         Secure { stream: wrap_for(config, socket, name), config: Arc::clone(config), unread: Vec::new() }
     }
 
+    /// A client whose connection is protected already.
+    pub fn over(stream: Stream, config: &Arc<ClientConfig>) -> Secure {
+        Secure { stream, config: Arc::clone(config), unread: Vec::new() }
+    }
+
     /// Whether both sides are content with the handshake; else why not.
     pub fn is_welcome(&mut self) -> Result<(), String> {
         self.stream.write_all(b"NOOP\r\n").map_err(|error| error.to_string())?;
@@ -173,14 +178,38 @@ impl Secure {
         self.stream.write_all(format!("{line}\r\n").as_bytes()).expect("the server takes what we send");
     }
 
+    /// All that the next reply says.
+    pub fn command_whole(&mut self, line: &str) -> String {
+        self.send(line);
+        let mut whole = String::new();
+        loop {
+            let line = self.line();
+            whole.push_str(&line);
+            if line.len() > 3
+                && line.as_bytes()[3] == b' '
+                && line.as_bytes()[..3].iter().all(u8::is_ascii_digit)
+            {
+                return whole;
+            }
+        }
+    }
+
     /// The last line of the next reply.
     pub fn reply(&mut self) -> String {
         loop {
-            while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+            let line = self.line();
+            let text = line.as_bytes();
+            if text.len() > 3 && text[..3].iter().all(u8::is_ascii_digit) && text[3] == b' ' {
+                return line.trim_end().to_string();
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
-                if line.len() > 3 && line[..3].iter().all(u8::is_ascii_digit) && line[3] == b' ' {
-                    return String::from_utf8_lossy(&line).trim_end().to_string();
-                }
+                return String::from_utf8_lossy(&line).into_owned();
             }
             let mut bytes = [0; 4096];
             let length = self.stream.read(&mut bytes).expect("a reply");
@@ -214,5 +243,12 @@ impl Secure {
         wrap(&self.config, data).read_to_string(&mut listing).expect("a clean end");
         self.expect(226);
         listing
+    }
+    /// Ends TLS, as the server does; the connection goes on without it.
+    pub fn into_plain(mut self) -> TcpStream {
+        self.stream.conn.send_close_notify();
+        self.stream.flush().expect("the server takes what we send");
+        assert_eq!(self.stream.read(&mut [0; 100]).expect("the server's goodbye"), 0);
+        self.stream.sock
     }
 }

@@ -91,7 +91,7 @@ fn curl_on_an_implicit_listener() {
     assert_eq!(curl(&world, &["ftps://localhost/file"]), "contents");
 }
 
-fn lftp(world: &World, url: &str, commands: &str) -> String {
+pub fn lftp(world: &World, url: &str, commands: &str) -> String {
     let trusted = world.own_directory("etc").join("ftp.example.pem");
     let script = format!(
         "set net:max-retries 2; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:check-hostname no; \

@@ -4,6 +4,7 @@ use super::{ENTRIES, listings};
 use crate::protocol::protection;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{self, Outcome};
+use crate::session::protection::Clearing;
 use crate::session::{End, Mode, Representation, Session};
 
 /// HOST: comes before USER (RFC 7151 3.1).
@@ -117,6 +118,9 @@ pub fn allo(session: &mut Session, size: &[u8]) -> Outcome {
 /// AUTH: only before login. Whoever has logged in without TLS has told his password already.
 pub fn auth(session: &mut Session, _mechanism: &[u8]) -> Outcome {
     Ok(match (session.has_tls, &session.protection) {
+        (_, Some(protection)) if protection.is_cleared() => {
+            Reply::new(Code::BadSequence, "TLS was ended with CCC; say REIN first.")
+        }
         (_, Some(_)) => Reply::new(Code::BadSequence, "This is TLS already."),
         (true, None) => Reply::new(Code::BadSequence, "AUTH comes before the login."),
         (false, None) => Reply::new(Code::NotImplemented, "There is no TLS here."),
@@ -139,6 +143,9 @@ pub fn prot(session: &mut Session, level: &[u8]) -> Outcome {
     if required && !private {
         return Ok(Reply::new(Code::DeniedByPolicy, "Data connections must be private."));
     }
+    if protection.is_cleared() && !private {
+        return Ok(Reply::new(Code::DeniedByPolicy, "Anybody could have said that, without TLS."));
+    }
     protection.set_private(private);
     Ok(reply)
 }
@@ -149,11 +156,29 @@ fn no_tls() -> Reply {
 
 /// REIN: log out. The reply is the greeting of whoever serves the client next: this process cannot be anybody else.
 pub fn rein(session: &mut Session) -> Outcome {
-    if session.protection.is_some() {
-        return Ok(Reply::new(Code::NotImplemented, "Not behind TLS; connect again."));
+    if is_protected(session) {
+        // The last word behind TLS (RFC 4217 11): whoever serves the client next has not got it.
+        session.clearing = Some(Clearing::ToBeginAnew);
+        return Ok(Reply::new(Code::Ready, "Logged out."));
     }
-    session.ending = Some(End::Reinitialized);
+    session.ending = Some(End::Reinitialized { greeted: false });
     Ok(Reply::new(Code::Ready, "Logged out."))
+}
+
+/// CCC: the control connection goes on without TLS, for routers that want to read along (RFC 4217 12).
+pub fn ccc(session: &mut Session) -> Outcome {
+    if !is_protected(session) {
+        return Ok(Reply::new(Code::NotProtected, "The control connection is not protected."));
+    }
+    if !session.options.clear_control || session.options.require_tls.of_login(false) {
+        return Ok(Reply::new(Code::DeniedByPolicy, "The control connection stays protected."));
+    }
+    session.clearing = Some(Clearing::ToGoOn);
+    Ok(Reply::new(Code::Ok, "Now end TLS."))
+}
+
+fn is_protected(session: &Session) -> bool {
+    session.protection.as_ref().is_some_and(|protection| !protection.is_cleared())
 }
 
 /// Verbs of RFC 959 that this server does not have.

@@ -74,6 +74,7 @@ pub fn feat(session: &mut Session) -> Outcome {
     let offered = |verb: &str| match verb {
         "HOST" => session.has_hosts,
         "AUTH" | "PBSZ" | "PROT" => session.has_tls,
+        "CCC" => session.has_tls && session.options.clear_control,
         verb => session.data.options.offers(verb),
     };
     let chosen = [format!("MLST {}", session.facts.feature()), session.algorithm.feature()];

@@ -114,6 +114,9 @@ const OF_RFCS: &[Verb<Session>] = &[
         .replies("200 503 504 534 536")
         .for_anybody()
         .announced("PROT"),
+    Verb::new("CCC", Run::Bare(connection::ccc), "4217 12", "CCC: go on without TLS")
+        .replies("200 533 534")
+        .announced("CCC"),
     // Data.
     Verb::new("TYPE", Run::Text(connection::representation), "959 4.1.2", "TYPE A|I: text or bytes")
         .replies("200 504"),

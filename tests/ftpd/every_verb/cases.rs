@@ -89,6 +89,7 @@ pub const CASES: &[Case] = &[
     takes("AUTH", "TLS", "502").silly("NONSENSE", "502").strangers("502"),
     takes("PBSZ", "0", "503").silly("many", "503").strangers("503"),
     takes("PROT", "P", "503").silly("X", "503").strangers("503"),
+    bare("CCC", "533").silly("now", "501"),
     // Data.
     takes("TYPE", "A", "200").silly("X", "504"),
     takes("MODE", "S", "200").silly("X", "504"),
