@@ -10,6 +10,7 @@ use crate::ipc::link::Message;
 use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
 use crate::protocol::address::{self, Protocol};
 use crate::protocol::command::Command;
+use crate::protocol::glob;
 use crate::protocol::line::LineBuffer;
 use crate::protocol::message;
 use crate::protocol::path::FtpPath;
@@ -20,7 +21,7 @@ use crate::session::deflate::{Deflater, Inflater};
 use crate::session::facts::Facts;
 use crate::session::list_options::Options;
 use crate::session::mode::Change;
-use crate::session::{arguments, format, glob};
+use crate::session::{arguments, format};
 
 /// A target by name, as fuzz/ and the corpus have it.
 pub type Target = (&'static str, fn(&[u8]));

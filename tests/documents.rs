@@ -115,12 +115,14 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
         assert!(text.contains(&format!("\n{} = ", option.key)), "{} is not in the sample", option.key);
     }
     assert_eq!(config.user.len() + config.group.len(), 2);
-    assert_eq!([config.host.len(), config.listener.len(), config.network.len(), config.hook.len()], [1; 4]);
+    let named = [config.host.len(), config.listener.len(), config.network.len(), config.hook.len()];
+    assert_eq!((named, config.rules.len()), ([1; 4], 1));
     // Examples apart, that is the default configuration.
     let default = Config::default();
     config.host.clear();
     config.listener.clear();
     config.hook.clear();
+    config.rules.clear();
     config.network.clear();
     config.limits.max_sessions_per_network = None;
     config.limits.connection_rate = None;
@@ -172,7 +174,7 @@ fn source(directory: &Path, text: &mut String) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.ends_with("src/config") {
-            for obeyed in ["data.rs", "hosts.rs", "networks.rs", "texts.rs"] {
+            for obeyed in ["data.rs", "hosts.rs", "networks.rs", "rules.rs", "texts.rs"] {
                 text.push_str(&std::fs::read_to_string(path.join(obeyed)).unwrap());
             }
         }
@@ -200,4 +202,48 @@ fn every_option_is_used() {
         .filter(|key| !fields.contains(key.replace('-', "_").as_str()))
         .collect();
     assert!(unused.is_empty(), "nothing obeys {unused:?}");
+}
+
+/// A row of docs/coming-from-pyftpdlib.md: what theirs is called, and the names of its tests.
+fn rows() -> Vec<(String, String)> {
+    let text = committed("docs/coming-from-pyftpdlib.md");
+    let rows = text.lines().filter_map(|line| {
+        // A bar in code is written with a backslash in front of it.
+        let cells: Vec<String> = line
+            .strip_prefix("| ")?
+            .replace("\\|", "\u{1}")
+            .split(" | ")
+            .map(|cell| cell.trim_end_matches(" |").to_string())
+            .collect();
+        assert_eq!(cells.len(), 3, "{line}");
+        Some((cells[0].clone(), cells[2].clone()))
+    });
+    rows.filter(|(_, test)| test != "test").collect()
+}
+
+/// Whether there is a test of this name, as docs/coming-from-pyftpdlib.md names tests.
+fn is_a_test(name: &str) -> bool {
+    let Some((place, test)) = name.rsplit_once("::") else { return false };
+    if place == "conversation" {
+        return Path::new(&repository(&format!("tests/ftpd/conversations/{test}.txt"))).exists();
+    }
+    let file = match place.starts_with("src/") || place.starts_with("tests/") {
+        true => repository(place),
+        false => repository(&format!("tests/ftpd/{place}.rs")),
+    };
+    std::fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+}
+
+#[test]
+fn every_row_about_pyftpdlib_names_a_test_that_exists() {
+    let rows = rows();
+    assert!(rows.len() > 100, "the table is found");
+    let mut missing = Vec::new();
+    for (theirs, tests) in &rows {
+        let named = tests.split(", ").map(|name| name.trim_matches('`'));
+        missing.extend(
+            named.filter(|name| *name != "—" && !is_a_test(name)).map(|name| format!("{theirs}: {name}")),
+        );
+    }
+    assert!(missing.is_empty(), "there are no such tests:\n{}", missing.join("\n"));
 }

@@ -90,6 +90,7 @@ fn sample() -> String {
             "listener" => "\"[::]:21\"",
             "network" => "office",
             "hook" => "scan",
+            "rule" => "incoming",
             _ => EXAMPLE_NAME,
         };
         sample_section(&mut text, section, &format!("#[{}.{name}]", section.name));

@@ -5,6 +5,7 @@ mod certificates;
 mod hooks;
 mod hosts;
 mod limits;
+mod rules;
 
 use std::fs::{self, File};
 use std::io;
@@ -86,6 +87,7 @@ impl Config {
         self.check_data(&mut findings);
         self.check_hosts(&mut findings);
         self.check_limits(&mut findings);
+        self.check_rules(&mut findings);
         self.check_tls(&mut findings);
         self.check_certificates(&mut findings);
         self.check_hooks(&mut findings);

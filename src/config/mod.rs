@@ -16,8 +16,10 @@ mod hosts;
 mod hours;
 mod networks;
 mod options;
+mod patterns;
 mod permissions;
 mod reader;
+mod rules;
 mod size;
 mod source;
 mod texts;
@@ -42,9 +44,12 @@ pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use hours::{Hours, WeekMinute, next_change};
 pub use options::{
     Anonymous, Control, Data, Events, HookOptions, HostOptions, Limits, Listen, ListenerOptions, LogOptions,
-    LoginOptions, NAMED_SECTIONS, NetworkOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
+    LoginOptions, NAMED_SECTIONS, NetworkOptions, RuleOptions, SECTIONS, Server, SessionOptions,
+    SessionOverrides, Tls,
 };
+pub use patterns::{NamePattern, PathPattern};
 pub use permissions::{Letter, Permissions};
+pub use rules::{Place, Rule, Rules, Spot, Visitor};
 pub use size::Size;
 pub use source::{Adjustments, Announce, ConfigSource};
 pub use texts::{Banner, FileName, Message};
@@ -98,6 +103,8 @@ pub struct Config {
     pub hook: BTreeMap<String, HookOptions>,
     /// `[network.NAME]`: networks with limits of their own.
     pub network: BTreeMap<String, NetworkOptions>,
+    /// `[rule.NAME]`: rules about files and directories, in the order of the file.
+    pub rules: Vec<Rule>,
     /// What stood in the banner files when the configuration was read.
     banners: texts::Banners,
     /// A descriptor with the text of a users file, in place of `login.users-file`: `ftpd share --user` has no file.
@@ -164,6 +171,10 @@ impl Config {
         for (name, network) in &self.network {
             text.push_str(&format!("\n[network.{}]\n", reader::bare_or_quoted(name)));
             network.write(&mut text);
+        }
+        for rule in &self.rules {
+            text.push_str(&format!("\n[{}]\n", Rule::section(&rule.name)));
+            rule.options.write(&mut text);
         }
         for (kind, overrides) in [("user", &self.user), ("group", &self.group)] {
             for (name, overrides) in overrides {

@@ -12,6 +12,7 @@ use super::events::{EventName, HookTime};
 use super::frequency::Frequency;
 use super::hosts::{HostAddress, HostName};
 use super::hours::Hours;
+use super::patterns::{NamePattern, PathPattern};
 use super::permissions::Permissions;
 use super::size::Size;
 use super::texts::{Banner, FileName, Message};
@@ -196,7 +197,8 @@ options! {
         stall_timeout: Seconds<1, 604_800> = 300;
         /// What the user may do, beside what the file system permits. Each letter allows one thing:
         /// `e` change directory, `l` list, `r` read files, `a` append to files, `d` delete, `f` rename, `m` make
-        /// directories, `w` write files, `M` change modes, `T` change times.
+        /// directories, `c` create files, `o` overwrite files, `R` resume uploads, `M` change modes, `T` change times;
+        /// `w` stands for `coR`.
         permissions: Permissions = "elradfmwMT";
         /// Whether data may go to, and come from, other addresses than the client's own (FXP, from server to server).
         /// Such a user can have the server connect to any address that it reaches, and whoever is faster than the client
@@ -419,5 +421,61 @@ options! {
         /// Clients served at the same time from one address there, in place of `max-sessions-per-address` in
         /// `[listen]`. Where networks overlap, the closest that sets it counts.
         max_sessions_per_address: Option<Count<1, 100_000>>, such as 200;
+    }
+
+    /// A rule about files and directories. Rules hold in the order of this file: where several are about the same file, the
+    /// first that says something about a matter decides it.
+    [rule] RuleOptions {
+        /// Which files and directories it is about, as paths from what the user sees as `/`, or from where the session
+        /// begins (`~/`). `*`, `?` and `[a-z]` stand for parts of one name, `**` for any number of directories. A
+        /// directory stands for itself and all that is in it. If empty: all.
+        paths: Vec<PathPattern> = [];
+        /// Of a directory in `paths`, whether what is in its directories is meant too, or only the directory itself and the
+        /// files in it.
+        recursive: bool = true;
+        /// If not empty: only what has one of these names, or is in a directory that has one. Capital letters and small
+        /// ones are the same here.
+        names: Vec<NamePattern> = [];
+        /// If there are names in it: only for these users, and the members of `groups`. Anonymous clients are called
+        /// `anonymous`.
+        users: Vec<String> = [];
+        /// If there are names in it: only for members of these groups, and `users`.
+        groups: Vec<String> = [];
+        /// Only for anonymous clients, or only for others. If not set: for both.
+        anonymous: Option<bool>, such as true;
+        /// If there are names in it: only at these virtual hosts.
+        hosts: Vec<String> = [];
+        /// If not empty: only for clients in these networks.
+        networks: Vec<Network> = [];
+        /// What may be done there: these letters in place of those that the user has elsewhere.
+        permissions: Option<Permissions>, such as "elr";
+        /// Letters that the user has there beside those of elsewhere.
+        give: Permissions = "";
+        /// Letters that the user does not have there.
+        take: Permissions = "";
+        /// Whether it is hidden: neither listed nor found under its name, and nothing can be given such a name.
+        hide: Option<bool>, such as true;
+        /// Whether such names are forbidden: whatever has one stays as it is, and nothing can be given one.
+        forbid: Option<bool>, such as true;
+        /// Whether the directories in `paths` are drop boxes: files can be put into them, and nobody can find out which.
+        /// Nothing is overwritten; of two uploads with the same name, the second is stored under another.
+        drop_box: Option<bool>, such as true;
+        /// Whether files stay as they were uploaded: then nobody can overwrite, continue, rename or remove them, and an
+        /// upload that was cut leaves nothing.
+        write_once: Option<bool>, such as true;
+        /// For how many days `write-once` holds for a file; then it is like others. If not set: for ever.
+        retention_days: Option<Count<1, 36500>>, such as 90;
+        /// The largest file that can be stored, in bytes.
+        max_file_size: Option<Size>, such as "100M";
+        /// Permissions that new files and directories do not get, in octal, whatever the client says.
+        umask: Option<OctalMode>, such as "027";
+        /// The permissions of uploaded files, in octal.
+        file_mode: Option<OctalMode>, such as "640";
+        /// The permissions of new directories, in octal.
+        directory_mode: Option<OctalMode>, such as "750";
+        /// The account that uploaded files are given to, once they are complete. Never root.
+        owner: Option<String>, such as "www-data";
+        /// The group that uploaded files are given to.
+        group: Option<String>, such as "www-data";
     }
 }

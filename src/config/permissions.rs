@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 macro_rules! letters {
     ($($(#[doc = $text:literal])+ $name:ident = $letter:literal,)+) => {
-        /// One thing that a session may be allowed to do. The letters are those of pyftpdlib.
+        /// One thing that a session may be allowed to do. The letters are those of pyftpdlib, but for its `w`, which
+        /// stands for three of these together: `c`, `o` and `R`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Letter {
             $($(#[doc = $text])+ $name,)+
@@ -43,8 +44,12 @@ letters! {
     Rename = 'f',
     /// make directories (MKD, SITE MKDIR)
     MakeDirectory = 'm',
-    /// write files (STOR, STOU, SITE COPY, SITE CPTO, SITE SYMLINK)
-    Write = 'w',
+    /// create files, under names that nothing has yet (STOR, STOU, SITE COPY, SITE CPTO, SITE SYMLINK)
+    Create = 'c',
+    /// overwrite files (STOR, SITE COPY, SITE CPTO and RNTO of a name that a file has already)
+    Overwrite = 'o',
+    /// resume uploads (REST and STOR); without the letter o only at the end of a file
+    Resume = 'R',
     /// change the mode and group of files (SITE CHMOD, SITE CHGRP, SITE UMASK, MFF)
     Mode = 'M',
     /// change the time of files (MFMT, MFF, SITE UTIME)
@@ -64,12 +69,17 @@ impl Letter {
             | Letter::Delete
             | Letter::Rename
             | Letter::MakeDirectory
-            | Letter::Write
+            | Letter::Create
+            | Letter::Overwrite
+            | Letter::Resume
             | Letter::Mode
             | Letter::Time => true,
         }
     }
 }
+
+/// The letter that stands for all of writing: `c`, `o` and `R`.
+const WRITE: char = 'w';
 
 /// A set of permission letters, written as text: `elr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +90,13 @@ impl Permissions {
     pub const READ: Permissions =
         Permissions(1 << Letter::Enter as u16 | 1 << Letter::List as u16 | 1 << Letter::Read as u16);
 
+    /// Making new files: `c`.
+    pub const CREATE: Permissions = Permissions(1 << Letter::Create as u16);
+
+    /// What `w` stands for.
+    const WRITE: Permissions =
+        Permissions(1 << Letter::Create as u16 | 1 << Letter::Overwrite as u16 | 1 << Letter::Resume as u16);
+
     /// Everything: `elradfmwMT`.
     pub fn all() -> Permissions {
         Permissions(Letter::ALL.iter().fold(0, |bits, letter| bits | letter.bit()))
@@ -88,6 +105,23 @@ impl Permissions {
     /// Whether this letter is in the set.
     pub fn allows(self, letter: Letter) -> bool {
         self.0 & letter.bit() != 0
+    }
+
+    /// What is in this set, and not in the other.
+    #[must_use]
+    pub fn without(self, other: Permissions) -> Permissions {
+        Permissions(self.0 & !other.0)
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub fn with(self, other: Permissions) -> Permissions {
+        Permissions(self.0 | other.0)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether a letter is in the set that changes anything.
@@ -102,6 +136,10 @@ impl FromStr for Permissions {
     fn from_str(text: &str) -> Result<Permissions, String> {
         let mut bits = 0;
         for found in text.chars() {
+            if found == WRITE {
+                bits |= Permissions::WRITE.0;
+                continue;
+            }
             let Some(letter) = Letter::ALL.iter().find(|letter| letter.letter() == found) else {
                 return Err(format!("{found:?} is no permission letter (there are {})", Permissions::all()));
             };
@@ -113,10 +151,15 @@ impl FromStr for Permissions {
 
 impl fmt::Display for Permissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Letter::ALL
-            .iter()
-            .filter(|letter| self.allows(**letter))
-            .try_for_each(|letter| write!(f, "{}", letter.letter()))
+        let writes = Permissions::WRITE.without(*self).is_empty();
+        for letter in Letter::ALL.iter().filter(|letter| self.allows(**letter)) {
+            if writes && *letter == Letter::Create {
+                write!(f, "{WRITE}")?;
+            } else if !(writes && Permissions::WRITE.allows(*letter)) {
+                write!(f, "{}", letter.letter())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -133,6 +176,18 @@ mod tests {
         assert_eq!("elr".parse::<Permissions>(), Ok(Permissions::READ));
         assert!(!Permissions::READ.may_write());
         assert_eq!(Permissions::all().to_string(), "elradfmwMT");
+    }
+
+    #[test]
+    fn writing_is_creating_overwriting_and_resuming() {
+        let set = |text: &str| text.parse::<Permissions>().unwrap();
+        assert_eq!(set("elradfmcoRMT"), Permissions::all());
+        assert_eq!(set("Roc").to_string(), "w");
+        assert_eq!(set("wc"), set("w"));
+        assert_eq!(set("w").without(set("o")).to_string(), "cR");
+        assert_eq!(set("cR").with(set("o")).to_string(), "w");
+        assert!(set("R").may_write() && set("o").may_write() && set("c").may_write());
+        assert!(set("").is_empty());
     }
 
     #[test]

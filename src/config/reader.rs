@@ -12,11 +12,12 @@ use super::error::{Error, Problem, plain};
 use super::value::{Value, Wrong};
 use super::values::quote;
 use super::{
-    Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, SECTIONS, SessionOverrides,
+    Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, Rule, RuleOptions, SECTIONS,
+    SessionOverrides,
 };
 
 /// The sections that have names of their own.
-const NAMED: [&str; 6] = ["hook", "host", "listener", "network", "user", "group"];
+const NAMED: [&str; 7] = ["hook", "host", "listener", "network", "rule", "user", "group"];
 
 /// Those of them that have no options but those of `[session]`.
 const SESSIONS: [&str; 2] = ["user", "group"];
@@ -54,12 +55,24 @@ impl Places {
         self.line(section, key).is_some()
     }
 
+    /// The options of a section that the file sets, and the line of each.
+    pub fn lines_of(&self, section: &str) -> Vec<(String, usize)> {
+        let own = self.lines.iter().filter(|(of, _, _)| of == section);
+        own.map(|(_, key, line)| (key.clone(), *line)).collect()
+    }
+
     /// Forgets where an option stands: the command line has replaced it.
     pub fn replaced(&mut self, section: &str, key: &str) {
         self.lines.retain(|(of, name, _)| (of.as_str(), name.as_str()) != (section, key));
     }
 
-    fn line(&self, section: &str, key: &str) -> Option<usize> {
+    /// The file.
+    pub fn file(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The line where the file sets this option.
+    pub fn line(&self, section: &str, key: &str) -> Option<usize> {
         self.lines.iter().find(|(of, name, _)| of == section && name == key).map(|(_, _, line)| *line)
     }
 }
@@ -183,6 +196,19 @@ impl Reader<'_> {
         }
     }
 
+    /// Rules, in the order of the file.
+    fn rules(&mut self, value: &Spanned<DeValue<'_>>, found: &mut Vec<Rule>) {
+        let mut by_name = BTreeMap::new();
+        self.named("rule", value, &mut by_name, RuleOptions::read);
+        let mut names: Vec<_> =
+            value.get_ref().as_table().into_iter().flat_map(|names| names.keys()).collect();
+        names.sort_by_key(|name| name.span().start);
+        for name in names {
+            let options = by_name.remove(name.get_ref().as_ref());
+            found.extend(options.map(|options| Rule { name: name.get_ref().to_string(), options }));
+        }
+    }
+
     /// Names of hosts are names of the DNS; a host without options is one, too.
     fn hosts(&mut self, value: &Spanned<DeValue<'_>>, found: &mut BTreeMap<String, Host>) {
         self.named("host", value, found, Host::read);
@@ -225,6 +251,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
             "hook" => reader.named("hook", value, &mut config.hook, HookOptions::read),
             "listener" => reader.named("listener", value, &mut config.listener, ListenerOptions::read),
             "network" => reader.named("network", value, &mut config.network, NetworkOptions::read),
+            "rule" => reader.rules(value, &mut config.rules),
             "user" => reader.named("user", value, &mut config.user, SessionOverrides::read),
             "group" => reader.named("group", value, &mut config.group, SessionOverrides::read),
             section => read_section(&mut config, &mut reader, section, name.span().start, value),

@@ -13,6 +13,11 @@ const UNITS: &str = "KMGT";
 pub struct Size(u64);
 
 impl Size {
+    /// How many bytes; None: there is no limit.
+    pub fn bytes(self) -> Option<u64> {
+        (self.0 != 0).then_some(self.0)
+    }
+
     /// Whether so many bytes are more than this.
     pub fn is_exceeded_by(self, bytes: u64) -> bool {
         self.0 != 0 && bytes > self.0

@@ -242,6 +242,8 @@ values! {
         Cleared { ahead: Vec<u8> },
         /// The client did not let TLS end as it should.
         NotCleared,
+        /// The file belongs to somebody else now, or it could not be made to.
+        Given { done: bool },
         /// End as soon as nothing is being transferred, and tell the client why.
         Finish(Leaving),
         /// End now, whatever is being transferred, and tell the client why.
@@ -266,6 +268,8 @@ values! {
         BindDataPort { port: u16 },
         /// Everything was said that is for the client behind TLS: the control connection without it, please.
         Clear,
+        /// Carries a file that was uploaded: it is to belong to whom the rules say, please.
+        GiveAway,
         /// Something happened.
         Event(Event),
         /// The session is about to end.
@@ -289,7 +293,7 @@ messages! {
     Nothing;
     FromVerifier;
     ToSession (ToSession::DataSocket | ToSession::Cleared { .. });
-    FromSession;
+    FromSession (FromSession::GiveAway);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod civil;
 pub mod command;
+pub mod glob;
 pub mod introductions;
 pub mod line;
 pub mod message;

@@ -3,6 +3,7 @@
 
 use super::Session;
 use super::authorize::Operation;
+use super::upload::Start;
 use crate::config::EventName;
 use crate::ipc::messages::{Event, FromSession, ToSession};
 use crate::protocol::path::FtpPath;
@@ -20,8 +21,27 @@ impl Session {
         if self.asked & event.bit() == 0 {
             return Ok(());
         }
-        self.files.authorize(operation, path)?;
-        match self.worker.ask(&FromSession::May(wish())) {
+        self.files.permit(operation, path)?;
+        self.ask_for_consent(wish())
+    }
+
+    /// The same for an upload.
+    pub fn consent_to_store(
+        &self,
+        event: EventName,
+        start: Start,
+        path: &FtpPath,
+        wish: impl FnOnce() -> Event,
+    ) -> Result<(), Reply> {
+        if self.asked & event.bit() == 0 {
+            return Ok(());
+        }
+        self.files.storable(path, start)?;
+        self.ask_for_consent(wish())
+    }
+
+    fn ask_for_consent(&self, wish: Event) -> Result<(), Reply> {
+        match self.worker.ask(&FromSession::May(wish)) {
             Ok((ToSession::Verdict { refusal: None }, None)) => Ok(()),
             Ok((ToSession::Verdict { refusal: Some(text) }, None)) => {
                 Err(Reply::new(Code::FileUnavailable, text))

@@ -25,6 +25,8 @@ pub enum Error {
     Denied,
     /// The permission letters of this session forbid it.
     Forbidden(Operation),
+    /// A rule of the configuration forbids the name.
+    NameForbidden,
     /// The directory still has entries.
     NotEmpty,
     /// A rename from one file system to another.
@@ -52,6 +54,8 @@ pub enum Error {
     /// The file must keep its owner, links or attributes, so it cannot be replaced by a new one, and there is no
     /// directory to keep the new contents in until they are complete.
     NoPlaceToReplace,
+    /// The upload cannot be given to whom it should belong, so it is not kept.
+    NotGiven,
     /// More than the configuration lets be read for a digest.
     TooMuchToHash,
     /// A tree is too deep or has too much in it to be removed at once.
@@ -81,12 +85,12 @@ impl Error {
             | Error::TooMuchToHash
             | Error::TreeTooLarge
             | Error::NoPlaceToReplace => Code::FileUnavailable,
-            Error::NameNotAllowed => Code::NameNotAllowed,
+            Error::NameNotAllowed | Error::NameForbidden => Code::NameNotAllowed,
             Error::Busy => Code::FileBusy,
             Error::NoSpace => Code::InsufficientStorage,
             Error::QuotaExceeded | Error::TooLarge => Code::StorageExceeded,
             Error::BeyondEnd => Code::BadRestart,
-            Error::Replaced | Error::ListingTooLong | Error::Local(_) => Code::LocalError,
+            Error::Replaced | Error::NotGiven | Error::ListingTooLong | Error::Local(_) => Code::LocalError,
         }
     }
 }
@@ -106,6 +110,7 @@ impl fmt::Display for Error {
             Error::TooManyLinks => "Too many symbolic links.",
             Error::ReadOnly => "The file system is read-only.",
             Error::NameNotAllowed => "This name is not possible here.",
+            Error::NameForbidden => "This name is not allowed here.",
             Error::Busy => "The file is in use, try again later.",
             Error::NoSpace => "No space left on the file system.",
             Error::QuotaExceeded => "The quota is used up.",
@@ -115,6 +120,7 @@ impl fmt::Display for Error {
             Error::NoPlaceToReplace => {
                 "The file cannot be replaced, and there is no room beside it for new contents."
             }
+            Error::NotGiven => "The file cannot be given to whom it should belong.",
             Error::TooMuchToHash => "This is more than is read for a digest here.",
             Error::TreeTooLarge => "The tree is too deep or too large; what is removed stays removed.",
             Error::ListingTooLong => "The listing is too long; what was sent is not all.",

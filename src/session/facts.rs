@@ -4,11 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::unistd::{self, AccessFlags};
 
+use super::authorize::Operation;
 use super::error::Error;
-use super::files::{self, Files};
+use super::files::{self, Allowed, Files};
 use super::format;
 use super::names::Names;
-use crate::config::{Letter, Permissions};
 use crate::system::status::{self, Kind, Status};
 
 macro_rules! facts {
@@ -149,7 +149,8 @@ fn hexadecimal(out: &mut Vec<u8>, number: u64) {
 
 /// What may be done in a directory, as far as it matters to what is in it.
 pub(super) struct Rights {
-    permissions: Permissions,
+    /// What may be done to anything in it, where no rule makes differences.
+    pub allowed: Option<Allowed>,
     uid: u32,
     /// Names can be made and taken away.
     writable: bool,
@@ -162,7 +163,7 @@ impl Rights {
     /// Asks the kernel. Without a directory, for the root of the client's world, no name can be changed.
     pub fn of(files: &Files, directory: Option<BorrowedFd<'_>>) -> Result<Rights, Error> {
         let mut rights = Rights {
-            permissions: files.permissions(),
+            allowed: files.allowed_everywhere(),
             uid: unistd::geteuid().as_raw(),
             writable: false,
             read_only: false,
@@ -188,6 +189,8 @@ impl Rights {
 pub(super) struct Subject<'a> {
     /// Of what a symbolic link leads to; of the link if it leads nowhere.
     pub status: Status,
+    /// What the configuration lets be done with it.
+    pub allowed: Allowed,
     /// The owner of the name itself, which is another one than `status.uid` for symbolic links.
     pub owner: u32,
     pub rights: &'a Rights,
@@ -216,51 +219,49 @@ impl Subject<'_> {
         }
     }
 
-    /// RFC 3659 7.5.5: what the letters of the session and the kernel both allow.
+    /// RFC 3659 7.5.5: what the configuration and the kernel both allow.
     fn write_permissions(&self, out: &mut Vec<u8>) {
         let rights = self.rights;
-        let allows = |letter: Letter| rights.permissions.allows(letter);
+        let allows = |operation: Operation| self.allowed.has(operation);
         let removable = rights.removable(self.owner);
         match self.status.kind {
             Kind::File => {
-                if (allows(Letter::Append) || allows(Letter::Write)) && self.may(2) {
-                    if allows(Letter::Append) {
+                if (allows(Operation::Append) || allows(Operation::Overwrite)) && self.may(2) {
+                    if allows(Operation::Append) {
                         out.push(b'a');
                     }
-                    if allows(Letter::Write) {
+                    if allows(Operation::Overwrite) {
                         out.push(b'w');
                     }
                 }
-                if allows(Letter::Read) && self.may(4) {
+                if allows(Operation::Read) && self.may(4) {
                     out.push(b'r');
                 }
             }
             Kind::Directory => {
                 let enters = self.may(1);
-                if allows(Letter::Enter) && enters {
+                if allows(Operation::Enter) && enters {
                     out.push(b'e');
                 }
-                if allows(Letter::List) && self.may(4) {
+                if allows(Operation::List) && self.may(4) {
                     out.push(b'l');
                 }
-                let changes =
-                    allows(Letter::Write) || allows(Letter::MakeDirectory) || allows(Letter::Delete);
-                if changes && enters && self.may(2) {
-                    for (letter, mark) in
-                        [(Letter::Write, b'c'), (Letter::MakeDirectory, b'm'), (Letter::Delete, b'p')]
-                    {
-                        if allows(letter) {
-                            out.push(mark);
-                        }
-                    }
+                let marks = [
+                    (Operation::Create, b'c'),
+                    (Operation::MakeDirectory, b'm'),
+                    (Operation::RemoveFile, b'p'),
+                ];
+                let allowed = marks.into_iter().filter(|(operation, _)| allows(*operation));
+                if allowed.clone().next().is_some() && enters && self.may(2) {
+                    out.extend(allowed.map(|(_, mark)| mark));
                 }
             }
             Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {}
         }
-        if removable && allows(Letter::Delete) {
+        if removable && allows(Operation::RemoveDirectory) {
             out.push(b'd');
         }
-        if removable && allows(Letter::Rename) {
+        if removable && allows(Operation::RenameFrom) {
             out.push(b'f');
         }
     }

@@ -1,12 +1,14 @@
 //! The only door to the file system: every name is opened here, through the descriptor of the client's root.
 //!
 //! openat2(2) with RESOLVE_IN_ROOT keeps `..`, absolute and racing symbolic links inside, chroot or not. What is
-//! not an open goes to the parent directory, opened so, with the last component alone. Each method asks
-//! `authorize` first. Uploads are in `upload`, listings in `listing`; `changes` and `removal` are parts of this door.
+//! not an open goes to the parent directory, opened so, with the last component alone. Each method asks for
+//! a permit first. Uploads are in `upload`, listings in `listing`; `changes`, `removal` and `permits` are parts of this door.
 
 mod changes;
+mod permits;
 pub mod removal;
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::NixPath;
@@ -16,12 +18,13 @@ use nix::sys::stat::{self, Mode};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::{self, AccessFlags, UnlinkatFlags};
 
-use super::authorize::{Operation, authorize};
+use super::authorize::{Operation, Powers};
 use super::error::Error;
-use crate::config::Permissions;
 use crate::protocol::path::FtpPath;
 use crate::system::quota::{self, Quota};
 use crate::system::status::{self, Kind, Look, Status};
+pub(super) use permits::Allowed;
+pub use permits::Refusal;
 
 /// How often a lookup is repeated that a rename elsewhere on the machine has disturbed (EAGAIN of openat2).
 const ATTEMPTS: u32 = 32;
@@ -29,7 +32,9 @@ const ATTEMPTS: u32 = 32;
 /// The client's part of the file system.
 pub struct Files {
     root: OwnedFd,
-    permissions: Permissions,
+    powers: Powers,
+    /// What was refused since the last time that somebody asked.
+    refused: RefCell<Option<Refusal>>,
     /// /proc/self/fd, opened before chroot; a way to name an unnamed file on kernels before 6.10.
     descriptors: Option<OwnedFd>,
 }
@@ -43,81 +48,94 @@ pub struct Opened {
 }
 
 impl Files {
-    /// What is below `root`, with these permission letters. The umask is that of the process.
-    pub fn new(root: OwnedFd, permissions: Permissions, descriptors: Option<OwnedFd>) -> Files {
-        Files { root, permissions, descriptors }
-    }
-
-    /// The letters this session has.
-    pub fn permissions(&self) -> Permissions {
-        self.permissions
+    /// What is below `root`, with these powers. The umask is that of the process.
+    pub fn new(root: OwnedFd, powers: Powers, descriptors: Option<OwnedFd>) -> Files {
+        let mut files = Files { root, powers, refused: RefCell::default(), descriptors };
+        files.follow_rules();
+        files
     }
 
     /// Whether this may be the working directory (CWD).
     pub fn enter(&self, path: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::Enter, path)?;
-        let directory = self.open_directory_path(path)?;
+        let object = self.permit(Operation::Enter, path)?;
+        let directory = self.open_directory_path(&object)?;
         Ok(unistd::faccessat(directory, c".", AccessFlags::X_OK, fcntl::AtFlags::empty())?)
     }
 
     /// Opens a regular file for reading (RETR). Anything else is refused at once; nothing here waits for a FIFO.
     pub fn open(&self, path: &FtpPath) -> Result<Opened, Error> {
-        self.authorize(Operation::Read, path)?;
+        let object = self.permit(Operation::Read, path)?;
         let file =
-            self.resolve(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, Mode::empty())?;
+            self.resolve(&object, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, Mode::empty())?;
         let status = regular(file.as_fd())?;
         Ok(Opened { file, size: status.size })
     }
 
     /// The facts of what the name stands for, behind symbolic links (SIZE, MDTM).
     pub fn status(&self, path: &FtpPath) -> Result<Status, Error> {
-        self.authorize(Operation::Describe, path)?;
-        self.look(path, Look { follow: true, created: false })
+        let object = self.permit(Operation::Describe, path)?;
+        self.look(&object, Look { follow: true, created: false })
     }
 
     /// Makes a directory with all rights that the umask leaves (MKD).
     pub fn make_directory(&self, path: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::MakeDirectory, path)?;
-        let (parent, name) = self.parent(path)?.ok_or(Error::Exists)?;
-        Ok(stat::mkdirat(parent, name, Mode::from_bits_truncate(0o777))?)
+        let object = self.permit(Operation::MakeDirectory, path)?;
+        let (parent, name) = self.parent(&object)?.ok_or(Error::Exists)?;
+        let terms = self.terms(&object);
+        masked(terms.umask, || stat::mkdirat(&parent, name, Mode::from_bits_truncate(0o777)))?;
+        match terms.directory_mode {
+            Some(mode) => self.set_mode_of_new(parent.as_fd(), name, mode),
+            None => Ok(()),
+        }
     }
 
     /// Removes an empty directory (RMD).
     pub fn remove_directory(&self, path: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::RemoveDirectory, path)?;
-        let (parent, name) = self.parent(path)?.ok_or(Error::Denied)?;
+        let object = self.permit(Operation::RemoveDirectory, path)?;
+        let (parent, name) = self.parent(&object)?.ok_or(Error::Denied)?;
         Ok(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir)?)
     }
 
     /// Removes a file, or a symbolic link itself (DELE).
     pub fn remove_file(&self, path: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::RemoveFile, path)?;
-        let (parent, name) = self.parent(path)?.ok_or(Error::IsADirectory)?;
+        let object = self.permit(Operation::RemoveFile, path)?;
+        let (parent, name) = self.parent(&object)?.ok_or(Error::IsADirectory)?;
         Ok(unistd::unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?)
     }
 
     /// Whether there is something that could be given another name (RNFR).
     pub fn renamable(&self, path: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::Rename, path)?;
-        self.look(path, Look::default()).map(drop)
+        let object = self.permit(Operation::RenameFrom, path)?;
+        self.look(&object, Look::default()).map(drop)
     }
 
-    /// Gives a file or directory another name (RNTO). What had that name before is replaced, as rename(2) does.
+    /// Gives a file or directory another name (RNTO). What had that name before is replaced, as rename(2) does, for who
+    /// may overwrite it.
     pub fn rename(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::Rename, from)?;
-        self.authorize(Operation::Rename, to)?;
-        let (old_parent, old_name) = self.parent(from)?.ok_or(Error::Denied)?;
-        let (new_parent, new_name) = self.parent(to)?.ok_or(Error::Denied)?;
-        fcntl::renameat(old_parent, old_name, new_parent, new_name).map_err(|errno| match errno {
+        let (from, to) = self.permit_move(from, to)?;
+        let (old_parent, old_name) = self.parent(&from)?.ok_or(Error::Denied)?;
+        let (new_parent, new_name) = self.parent(&to)?.ok_or(Error::Denied)?;
+        let renamed = match self.may(Operation::Overwrite, &to) {
+            true => fcntl::renameat(old_parent, old_name, new_parent, new_name),
+            false => {
+                let flags = fcntl::RenameFlags::RENAME_NOREPLACE;
+                fcntl::renameat2(old_parent, old_name, new_parent, new_name, flags)
+            }
+        };
+        renamed.map_err(|errno| match errno {
             Errno::EINVAL => Error::IntoItself,
             other => Error::from(other),
         })
     }
 
-    /// How many bytes this user could still write below this directory (ALLO, AVBL), his quota considered.
+    /// How many bytes can still be stored in this directory, for who may store there (AVBL).
+    pub fn available(&self, path: &FtpPath) -> Result<u64, Error> {
+        self.free_space(&*self.permit(Operation::Reserve, path)?)
+    }
+
+    /// How many bytes this user could still write below this directory, his quota considered (ALLO).
     pub fn free_space(&self, path: &FtpPath) -> Result<u64, Error> {
-        self.authorize(Operation::Store, path)?;
-        let place = self.open_object(path)?;
+        let place = self.open_object(&*self.locate(path, true)?)?;
         let system = fstatvfs(&place)?;
         let free = system.blocks_available().saturating_mul(system.fragment_size());
         let quota = quota::quota_of(place.as_fd(), unistd::geteuid().as_raw())?;
@@ -128,10 +146,6 @@ impl Files {
     pub fn quota(&self) -> Result<Option<Quota>, Error> {
         self.authorize(Operation::Describe, &FtpPath::root())?;
         Ok(quota::quota_of(self.root.as_fd(), unistd::geteuid().as_raw())?.filter(Quota::limits))
-    }
-
-    pub(super) fn authorize(&self, operation: Operation, object: &FtpPath) -> Result<(), Error> {
-        authorize(self.permissions, operation, object)
     }
 
     /// The facts of a name, without asking whether they may be told.
@@ -168,45 +182,14 @@ impl Files {
         self.descriptors.as_ref().map(AsFd::as_fd)
     }
 
-    /// The same file under a name without symbolic links. The last component need not exist.
-    ///
-    /// Only for names that are opened with O_NOFOLLOW afterwards: between here and there anything may change.
-    pub(super) fn behind_links(&self, path: &FtpPath) -> Result<FtpPath, Error> {
-        let mut links = 0;
-        let mut real = FtpPath::root();
-        let mut rest: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
-        while let Some(component) = rest.pop() {
-            let next = real.join(&component).ok_or(Error::NameNotAllowed)?;
-            if component.is_empty() || component == b"." || component == b".." {
-                real = next;
-                continue;
-            }
-            match fcntl::readlinkat(self.open_directory_path(&real)?, &component[..]) {
-                Ok(target) => {
-                    links += 1;
-                    if links > 40 {
-                        return Err(Error::TooManyLinks);
-                    }
-                    let target = std::os::unix::ffi::OsStringExt::into_vec(target);
-                    if target.first() == Some(&b'/') {
-                        real = FtpPath::root();
-                    }
-                    rest.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
-                }
-                Err(Errno::EINVAL) => real = next,
-                Err(Errno::ENOENT) if rest.is_empty() => real = next,
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        Ok(real)
-    }
-
     /// Opens a name from the root down. O_CLOEXEC is always set.
     fn resolve(&self, path: &FtpPath, flags: OFlag, mode: Mode) -> Result<OwnedFd, Error> {
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
-            .mode(mode)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let mut resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        if !self.powers.rules().is_empty() {
+            // The rules were asked about this very name: nobody may put a link into its way meanwhile.
+            resolve |= ResolveFlag::RESOLVE_NO_SYMLINKS;
+        }
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(mode).resolve(resolve);
         for _ in 0..ATTEMPTS {
             match fcntl::openat2(&self.root, path.from_root(), how) {
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -239,9 +222,25 @@ pub(super) fn read_only(descriptor: BorrowedFd<'_>) -> bool {
     fstatvfs(descriptor).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
 }
 
+/// The umask of this process, which can only be read by setting it. There is one thread.
+pub fn current_umask() -> u32 {
+    let mask = stat::umask(Mode::from_bits_truncate(0o777));
+    stat::umask(mask);
+    mask.bits()
+}
+
+/// Makes something while the process has this mask, if it is to have another one. There is one thread.
+pub(super) fn masked<T>(umask: Option<u32>, make: impl FnOnce() -> T) -> T {
+    let Some(umask) = umask else { return make() };
+    let before = stat::umask(Mode::from_bits_truncate(umask));
+    let made = make();
+    stat::umask(before);
+    made
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Scratch, path};
+    use super::super::testing::{Scratch, path, powers};
     use super::*;
 
     const ALL: &str = "elradfmwMT";
@@ -257,7 +256,7 @@ mod tests {
         scratch.link("/etc/passwd", "home/absolute");
         scratch.link("/here", "home/sub/inside");
         let root = std::fs::File::open(scratch.path().join("home")).unwrap().into();
-        let files = Files::new(root, ALL.parse().unwrap(), None);
+        let files = Files::new(root, powers(ALL), None);
         for name in ["up", "far", "absolute", "../secret"] {
             assert_eq!(files.open(&path(name)).err(), Some(Error::NotFound), "{name}");
             assert_eq!(files.status(&path(name)).err(), Some(Error::NotFound), "{name}");
@@ -268,7 +267,7 @@ mod tests {
     #[test]
     fn magic_links_of_proc_are_not_followed() {
         let root = std::fs::File::open("/").unwrap().into();
-        let files = Files::new(root, ALL.parse().unwrap(), None);
+        let files = Files::new(root, powers(ALL), None);
         assert_eq!(files.open(&path("/proc/self/exe")).err(), Some(Error::TooManyLinks));
     }
 
@@ -332,25 +331,9 @@ mod tests {
         let file = path("file");
         assert_eq!(files.open(&file).err(), Some(Error::Forbidden(Operation::Read)));
         assert_eq!(files.remove_file(&file), Err(Error::Forbidden(Operation::RemoveFile)));
-        assert_eq!(files.rename(&file, &path("b")), Err(Error::Forbidden(Operation::Rename)));
+        assert_eq!(files.rename(&file, &path("b")), Err(Error::Forbidden(Operation::RenameTo)));
         assert_eq!(files.make_directory(&path("d")), Err(Error::Forbidden(Operation::MakeDirectory)));
         assert_eq!(files.enter(&path("/")), Err(Error::Forbidden(Operation::Enter)));
         assert_eq!(scratch.names(), ["file"]);
-    }
-
-    #[test]
-    fn links_are_resolved_as_the_kernel_does() {
-        let scratch = Scratch::new();
-        scratch.make_directory("a/b");
-        scratch.make_directory("c");
-        scratch.link("../c/../c", "a/d");
-        scratch.link("d/file", "a/e");
-        scratch.link("/a", "f");
-        scratch.link("loop", "loop");
-        let files = scratch.files(ALL);
-        assert_eq!(files.behind_links(&path("f/e")).unwrap(), path("/c/file"));
-        assert_eq!(files.behind_links(&path("a/b")).unwrap(), path("/a/b"));
-        assert_eq!(files.behind_links(&path("loop")), Err(Error::TooManyLinks));
-        assert_eq!(files.behind_links(&path("none/x")), Err(Error::NotFound));
     }
 }

@@ -1,14 +1,14 @@
 //! One line of a listing: what LIST, NLST and MLSD say of one name.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::fcntl;
 
 use super::error::Error;
 use super::facts::{Fact, Facts, Rights, Subject};
-use super::files::Files;
+use super::files::{Allowed, Files};
 use super::format::{self, Clock};
 use super::list_options::Options;
 use super::listing::Form;
@@ -75,7 +75,7 @@ impl Lines {
             && status.kind == Kind::Symlink
             && let Some(target) = place.path.join(name.to_bytes())
         {
-            status = files.look(&target, Look { follow: true, created: false }).unwrap_or(status);
+            status = files.look_behind(&target).unwrap_or(status);
         }
         format::mode(out, status.kind, status.mode);
         out.push(b' ');
@@ -148,17 +148,32 @@ fn facts_of(
     let look = Look { follow: false, created: facts.has(Fact::Create) };
     let status = status_of(files, place, name, kind, look)?;
     let owner = status.uid;
-    let mut subject =
-        Subject { status, owner, rights, place: (place.directory, name.to_bytes()), link: None };
+    let allowed = |kind: Kind, path: Option<&FtpPath>| {
+        let own = || if name == c".." { Some(place.path.parent()) } else { place.path.join(name.to_bytes()) };
+        rights.allowed.unwrap_or_else(|| match path.cloned().or_else(own) {
+            Some(path) => files.allowed(&path, kind),
+            None => Allowed::default(),
+        })
+    };
+    let mut subject = Subject {
+        status,
+        allowed: allowed(status.kind, None),
+        owner,
+        rights,
+        place: (place.directory, name.to_bytes()),
+        link: None,
+    };
     if status.kind != Kind::Symlink {
         facts.write(out, names, &subject);
         return Some(status.kind);
     }
-    let target: Option<OwnedFd> =
-        place.path.join(name.to_bytes()).and_then(|path| files.open_object(&path).ok());
-    let followed =
-        target.as_ref().and_then(|target| Some((target, status::status_at(target.as_fd(), c"", look).ok()?)));
-    if let Some((target, status)) = followed {
+    let target = place.path.join(name.to_bytes()).and_then(|path| files.target(&path).ok());
+    let followed = target
+        .as_ref()
+        .and_then(|(target, path)| Some((target, path, status::status_at(target.as_fd(), c"", look).ok()?)));
+    if let Some((target, path, status)) = followed {
+        // The name is taken away with the link, whatever that leads to.
+        subject.allowed = allowed(status.kind, Some(path)).named_like(subject.allowed);
         subject.status = status;
         subject.place = (target.as_fd(), b"");
         facts.write(out, names, &subject);

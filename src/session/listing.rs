@@ -128,7 +128,14 @@ impl Listing {
                 Some(Target::Directory(target)) => match Reading::open(files, target, self.lines.form) {
                     Ok(reading) => self.reading = Some(reading),
                     // It has gone or may not be read: the rest is worth listing all the same.
-                    Err(Error::Denied | Error::NotFound | Error::NotADirectory | Error::TooManyLinks) => {}
+                    Err(
+                        Error::Denied
+                        | Error::Forbidden(_)
+                        | Error::NameForbidden
+                        | Error::NotFound
+                        | Error::NotADirectory
+                        | Error::TooManyLinks,
+                    ) => {}
                     Err(error) => return Err(error),
                 },
             }
@@ -139,11 +146,11 @@ impl Listing {
 
 /// The facts of one name and the name (MLST): `type=file;size=3; /a/b`, without a line end.
 pub fn describe(files: &Files, names: &mut Names, path: &FtpPath, facts: Facts) -> Result<Vec<u8>, Error> {
-    files.authorize(Operation::Describe, path)?;
+    let object = files.permit_at(Operation::Describe, path, false)?;
     let mut out = Vec::new();
     let mut lines =
         Lines { form: Form::Facts, options: Options::default(), facts, clock: Clock::new(false, 0) };
-    one(files, names, &mut lines, path, path.as_bytes(), &mut out)?;
+    one(files, names, &mut lines, &object, path.as_bytes(), &mut out)?;
     out.truncate(out.len() - b"\r\n".len());
     Ok(out)
 }

@@ -21,7 +21,6 @@ pub mod error;
 pub mod facts;
 pub mod files;
 pub mod format;
-pub mod glob;
 mod lines;
 pub mod list_options;
 pub mod listing;
@@ -29,13 +28,16 @@ mod locks;
 mod messages;
 pub mod mode;
 pub mod names;
+mod operation;
 mod pace;
 mod protection;
 mod quarantine;
 mod reading;
 mod splice;
+mod storing;
 mod targets;
 mod temporary;
+mod terms;
 #[cfg(test)]
 mod testing;
 mod transfer;
@@ -50,15 +52,16 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Data, Letter, Network, SessionOptions, Tls};
+use crate::config::{Data, Network, SessionOptions, Tls};
 use crate::exit::Exit;
 use crate::ipc::messages::{Event, FavourLink, Leaving};
 use crate::ipc::page::SessionPage;
 use crate::protocol::command::Command;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
-use crate::protocol::verb::{self, State, dispatch};
+use crate::protocol::verb::{State, dispatch};
 use crate::system::privileges::Dropped;
+pub use authorize::Powers;
 use control::{Control, Line};
 use data::{DataPort, Ends};
 use digest::Algorithm;
@@ -82,6 +85,8 @@ pub struct Start {
     pub has_hosts: bool,
     /// The options of his session.
     pub options: SessionOptions,
+    /// What he may do, and where that is said.
+    pub powers: Powers,
     /// The options of data connections.
     pub data: Data,
     /// Whether the worker wants to hear of every command.
@@ -198,6 +203,8 @@ pub struct Session {
     deflate_level: u32,
     /// Set by REST for the transfer that follows.
     restart: u64,
+    /// Set by ALLO for the upload that follows: its size in bytes.
+    announced: Option<u64>,
     /// Set by RANG for the digest or download that follows: the first byte and the one behind the last.
     range: Option<std::ops::Range<u64>>,
     /// Set by OPTS HASH.
@@ -247,7 +254,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         foreign: start.options.foreign_addresses,
     };
     let mut session = Session {
-        files: Files::new(start.root, start.options.permissions, start.descriptors),
+        files: Files::new(start.root, start.powers, start.descriptors),
         user: start.user,
         host: start.host,
         has_hosts: start.has_hosts,
@@ -269,6 +276,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         mode: Mode::Stream,
         deflate_level: deflate::DEFAULT_LEVEL,
         restart: 0,
+        announced: None,
         range: None,
         algorithm: Algorithm::ALL[0],
         renaming: None,
@@ -387,31 +395,18 @@ impl Session {
         if self.copying.is_some() && command.verb != "SITE CPFR" {
             self.copying = None;
         }
-        self.report_refusal(&command, &reply);
+        if let Some(refusal) = self.files.take_refusal()
+            && reply.code().number() >= 400
+        {
+            let why = self.files.reason(refusal.decision);
+            let path = refusal.path.as_bytes().to_vec();
+            self.worker.report(Event::Refused { operation: command.verb.clone(), path, why });
+        }
         if self.report_commands {
             let argument = if verbs::holds_secret(&command.verb) { Vec::new() } else { command.argument };
             self.worker.report(Event::Command { verb: command.verb, argument, code: reply.code().number() });
         }
         reply
-    }
-
-    /// That a permission letter is missing is the configuration's doing, and the administrator may want to know it.
-    fn report_refusal(&self, command: &Command, reply: &Reply) {
-        if reply.code() != Code::FileUnavailable {
-            return;
-        }
-        let needed = verb::find(verbs::VERBS, &command.verb).and_then(|verb| verb.permission);
-        let missing = Letter::ALL
-            .iter()
-            .find(|letter| Some(letter.letter()) == needed && !self.files.permissions().allows(**letter));
-        if let Some(letter) = missing {
-            let path = self.resolve(&command.argument).unwrap_or_else(FtpPath::root);
-            self.worker.report(Event::Refused {
-                operation: command.verb.clone(),
-                path: path.as_bytes().to_vec(),
-                why: format!("the permissions lack {}", letter.letter()),
-            });
-        }
     }
 }
 

@@ -8,12 +8,13 @@ use super::error::Error;
 use super::facts::Rights;
 use super::files::Files;
 use super::format;
-use super::glob;
 use super::lines::{Lines, Place};
 use super::list_options::{Options, Order};
 use super::listing::Form;
 use super::names::Names;
 use super::targets::{self, Target};
+use crate::protocol::glob;
+use crate::protocol::path::FtpPath;
 use crate::system::directory::Entries;
 use crate::system::status::{self, Kind, Look};
 
@@ -23,6 +24,8 @@ const DEEPEST: u32 = 64;
 /// One directory, while it is listed.
 pub(super) struct Reading {
     target: targets::Directory,
+    /// Its name without symbolic links on the way, for rules.
+    place: FtpPath,
     entries: Entries,
     rights: Option<Rights>,
     header: Option<Vec<u8>>,
@@ -53,8 +56,9 @@ struct Ahead {
 impl Reading {
     /// Opens the directory, if the session may list it.
     pub fn open(files: &Files, target: targets::Directory, form: Form) -> Result<Reading, Error> {
-        files.authorize(Operation::List, &target.path)?;
-        let directory = files.open_directory(&target.path, target.depth == 0)?;
+        let follow = target.depth == 0;
+        let place = files.permit_at(Operation::List, &target.path, follow)?.into_owned();
+        let directory = files.open_directory(&place, follow)?;
         let rights = match form {
             Form::Facts => Some(Rights::of(files, Some(directory.as_fd()))?),
             Form::List | Form::Names => None,
@@ -62,6 +66,7 @@ impl Reading {
         let header = target.header.clone();
         Ok(Reading {
             target,
+            place,
             entries: Entries::of(directory),
             rights,
             header,
@@ -86,14 +91,20 @@ impl Reading {
     }
 
     /// Reads as many names as can be sorted.
-    fn read_ahead(&mut self, options: &Options, sort_limit: usize) -> Result<ReadAhead, Error> {
+    fn read_ahead(
+        &mut self,
+        files: &Files,
+        options: &Options,
+        sort_limit: usize,
+    ) -> Result<ReadAhead, Error> {
         let mut ahead = ReadAhead::default();
         if options.all && self.target.pattern.is_none() {
             ahead.push(c".", Some(Kind::Directory), i64::MIN);
             ahead.push(c"..", Some(Kind::Directory), i64::MIN);
         }
         while let Some((directory, entry)) = self.entries.next()? {
-            if !shows(&self.target, options, entry.name.to_bytes()) {
+            let name = entry.name.to_bytes();
+            if !shows(&self.target, options, name) || files.hides(&self.place, name) {
                 continue;
             }
             let rank = match options.order {
@@ -128,7 +139,7 @@ impl Reading {
         out: &mut Vec<u8>,
     ) -> Result<bool, Error> {
         if self.names.is_none() {
-            self.names = Some(self.read_ahead(&lines.options, sort_limit)?);
+            self.names = Some(self.read_ahead(files, &lines.options, sort_limit)?);
         }
         let Some(ahead) = &mut self.names else { return Ok(false) };
         let (directory, name, kind) = if let Some(next) = ahead.order.get(ahead.next) {
@@ -139,7 +150,10 @@ impl Reading {
         } else if ahead.more {
             match self.entries.next()? {
                 None => return Ok(false),
-                Some((_, entry)) if !shows(&self.target, &lines.options, entry.name.to_bytes()) => {
+                Some((_, entry))
+                    if !shows(&self.target, &lines.options, entry.name.to_bytes())
+                        || files.hides(&self.place, entry.name.to_bytes()) =>
+                {
                     return Ok(true);
                 }
                 Some((directory, entry)) => (directory, entry.name, entry.kind),
@@ -148,7 +162,7 @@ impl Reading {
             return Ok(false);
         };
         let bytes = name.to_bytes();
-        let place = Place { directory, path: &self.target.path, rights: self.rights.as_ref() };
+        let place = Place { directory, path: &self.place, rights: self.rights.as_ref() };
         let kind = lines.entry(files, names, place, (name, kind), [&self.target.prefix, bytes], out);
         if lines.options.recursive
             && self.target.pattern.is_none()

@@ -3,9 +3,9 @@
 use super::authorize::Operation;
 use super::error::Error;
 use super::files::Files;
-use super::glob;
 use super::list_options::Options;
 use super::listing::Form;
+use crate::protocol::glob;
 use crate::protocol::path::FtpPath;
 use crate::system::directory::Entries;
 use crate::system::status::{Kind, Look};
@@ -59,16 +59,14 @@ pub(super) fn of(
     options: &Options,
 ) -> Result<Vec<Target>, Error> {
     let path = here.join(text).ok_or(Error::NameNotAllowed)?;
-    files.authorize(Operation::List, &path)?;
-    let status = match files.look(&path, Look { follow: !options.directory_itself, created: false }) {
-        // A link that leads nowhere is there itself.
-        Err(Error::NotFound) => files.look(&path, Look::default()),
-        other => other,
-    };
-    let kind = match status {
-        Ok(status) => status.kind,
-        Err(Error::NotFound) if form != Form::Facts && glob::is_pattern(text) => {
-            return pattern(files, here, text);
+    let kind = match kind_of(files, &path, !options.directory_itself) {
+        Ok(kind) => kind,
+        // Whether the directories of a pattern may be listed is asked for each of them.
+        Err(error) if form != Form::Facts && glob::is_pattern(text) => {
+            return pattern(files, here, text).map_err(|other| match error {
+                Error::Forbidden(_) if other == Error::NotFound => error,
+                _ => other,
+            });
         }
         Err(error) => return Err(error),
     };
@@ -86,8 +84,22 @@ pub(super) fn of(
         Form::Facts => Err(Error::NotADirectory),
         Form::List | Form::Names => {
             let shown = if text.is_empty() { b".".to_vec() } else { text.to_vec() };
+            let path = files.permit_at(Operation::List, &path, false)?.into_owned();
             Ok(vec![Target::Entry { path, shown }])
         }
+    }
+}
+
+/// What the name stands for, if it may be listed.
+fn kind_of(files: &Files, path: &FtpPath, follow: bool) -> Result<Kind, Error> {
+    let object = files.permit_at(Operation::List, path, follow)?;
+    match files.look(&object, Look { follow, created: false }) {
+        // A link that leads nowhere is there itself.
+        Err(Error::NotFound) => {
+            let link = files.permit_at(Operation::List, path, false)?;
+            files.look(&link, Look::default()).map(|status| status.kind)
+        }
+        other => other.map(|status| status.kind),
     }
 }
 
@@ -133,11 +145,15 @@ fn pattern(files: &Files, here: &FtpPath, text: &[u8]) -> Result<Vec<Target>, Er
         .into_iter()
         .filter_map(|(path, prefix)| {
             if glob::is_pattern(last) {
+                if files.is_ruled() && files.permit(Operation::List, &path).is_err() {
+                    return None;
+                }
                 let pattern = Some(last.to_vec());
                 return Some(Target::Directory(Directory { path, prefix, header: None, pattern, depth: 0 }));
             }
             let path = path.join(last)?;
             let shown = [&prefix[..], last].concat();
+            let path = files.permit_at(Operation::List, &path, false).ok()?.into_owned();
             files.look(&path, Look::default()).ok().map(|_| Target::Entry { path, shown })
         })
         .collect();
@@ -157,10 +173,8 @@ fn matching(
 ) -> Result<Vec<(FtpPath, Vec<u8>)>, Error> {
     let mut found = Vec::new();
     for (path, shown) in above {
-        if files.authorize(Operation::List, path).is_err() {
-            continue;
-        }
-        let Ok(directory) = files.open_directory(path, true) else { continue };
+        let Ok(place) = files.permit(Operation::List, path) else { continue };
+        let Ok(directory) = files.open_directory(&place, true) else { continue };
         let mut entries = Entries::of(directory);
         while let Some((_, entry)) = entries.next()? {
             *examined += 1;
@@ -168,15 +182,15 @@ fn matching(
                 return Err(Error::ListingTooLong);
             }
             let name = entry.name.to_bytes();
-            if !glob::matches(component, name) {
+            if !glob::matches(component, name) || files.hides(&place, name) {
                 continue;
             }
             let Some(child) = path.join(name) else { continue };
             let is_directory = match entry.kind {
                 Some(Kind::Directory) => true,
-                Some(Kind::Symlink) | None => files
-                    .look(&child, Look { follow: true, created: false })
-                    .is_ok_and(|status| status.kind == Kind::Directory),
+                Some(Kind::Symlink) | None => {
+                    files.look_behind(&child).is_ok_and(|status| status.kind == Kind::Directory)
+                }
                 Some(Kind::File | Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice) => {
                     false
                 }

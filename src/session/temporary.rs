@@ -81,6 +81,35 @@ impl Temporary {
         published
     }
 
+    /// Closes the file and gives it the first of these names that nothing has; says which. If that fails, nothing of it
+    /// stays.
+    pub fn publish_new(
+        &mut self,
+        file: OwnedFd,
+        directory: BorrowedFd<'_>,
+        names: impl Iterator<Item = Result<Vec<u8>, Error>>,
+    ) -> Result<Vec<u8>, Error> {
+        let hidden = match self.hidden.take() {
+            Some(hidden) => hidden,
+            None => self.link(&file, directory)?,
+        };
+        let published = close(file).and_then(|()| {
+            for name in names {
+                let name = name?;
+                match rename_new(directory, &hidden, &name) {
+                    Ok(()) => return Ok(name),
+                    Err(Errno::EEXIST) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+            Err(Error::Exists)
+        });
+        if published.is_err() {
+            let _ = unistd::unlinkat(directory, &hidden[..], UnlinkatFlags::NoRemoveDir);
+        }
+        published
+    }
+
     /// Removes the hidden name, if there is one.
     pub fn remove(&self, directory: BorrowedFd<'_>) {
         if let Some(hidden) = &self.hidden {
@@ -102,6 +131,18 @@ impl Temporary {
             }
         }
         Err(Error::Exists)
+    }
+}
+
+/// Gives a file another name in its directory, which nothing may have.
+fn rename_new(directory: BorrowedFd<'_>, old: &[u8], new: &[u8]) -> nix::Result<()> {
+    match fcntl::renameat2(directory, old, directory, new, fcntl::RenameFlags::RENAME_NOREPLACE) {
+        // A file system that cannot do it; a second name, too, is only given where there is none.
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            unistd::linkat(directory, old, directory, new, AtFlags::empty())?;
+            unistd::unlinkat(directory, old, UnlinkatFlags::NoRemoveDir)
+        }
+        other => other,
     }
 }
 

@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::authorize::Powers;
 use super::files::Files;
 use super::names::{Ask, Names};
+use crate::config::{Config, Rules, Spot, Visitor};
 use crate::protocol::path::FtpPath;
 
 /// Removed with all that is in it when it is dropped.
@@ -28,7 +30,22 @@ impl Scratch {
     pub fn files(&self, letters: &str) -> Files {
         let root = std::fs::File::open(&self.0).unwrap().into();
         let descriptors = std::fs::File::open("/proc/self/fd").unwrap().into();
-        Files::new(root, letters.parse().unwrap(), Some(descriptors))
+        Files::new(root, powers(letters), Some(descriptors))
+    }
+
+    /// The same with rules, written as in the configuration.
+    pub fn ruled(&self, letters: &str, rules: &str) -> Files {
+        let root = std::fs::File::open(&self.0).unwrap().into();
+        let config = Config::parse("f".as_ref(), rules).unwrap_or_else(|error| panic!("{error}"));
+        let visitor = Visitor {
+            user: "alice",
+            groups: &[],
+            anonymous: false,
+            host: None,
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
+        let rules = config.rules_for(&visitor, b"/");
+        Files::new(root, Powers::new(letters.parse().unwrap(), Spot::default(), rules), None)
     }
 
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
@@ -74,6 +91,11 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// What somebody may do who has these letters.
+pub(super) fn powers(letters: &str) -> Powers {
+    Powers::new(letters.parse().unwrap(), Spot::default(), Rules::default())
 }
 
 /// A path from the root.

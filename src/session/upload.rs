@@ -5,24 +5,26 @@
 //! place. Where that would be noticed (another owner, more links, attributes) or cannot be, they are copied into
 //! the old file at the end. REST and APPE write in place, behind a lock.
 
+mod begin;
 mod whole;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{self, OFlag};
 use nix::sys::stat::{self, Mode};
-use nix::unistd::{self, Gid, UnlinkatFlags, Whence};
+use nix::unistd::{self, UnlinkatFlags, Whence};
 
-use super::authorize::Operation;
 use super::error::Error;
-use super::files::{self, Files};
-use super::locks::{lock, unlock};
+use super::files;
 use super::temporary::{Temporary, close, copy_into, still_there};
+use super::terms::Terms;
 use crate::protocol::path::FtpPath;
-use crate::system::status::{self, Kind, Look, Status};
+use crate::system::random;
+use crate::system::status::{self, Look};
 
-/// Names that STOU tries.
-const UNIQUE_NAMES: u32 = 1000;
+/// Names that are tried in a drop box, where what was said is taken.
+const OTHER_NAMES: u32 = 8;
+/// NAME_MAX of limits.h, in bytes.
+const LONGEST_NAME: usize = 255;
 
 /// How an upload begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,27 @@ pub struct Upload {
     directory: OwnedFd,
     name: Vec<u8>,
     way: Way,
+    terms: Terms,
+}
+
+/// A file that was uploaded, all of it.
+#[derive(Debug)]
+pub struct Complete {
+    directory: OwnedFd,
+    name: Vec<u8>,
+    /// The file itself, where rules want it to be given to somebody else.
+    pub to_give: Option<OwnedFd>,
+    replaced: bool,
+}
+
+impl Complete {
+    /// It cannot be left like this; but what has taken the place of something else stays.
+    pub fn withdraw(self) {
+        if self.replaced {
+            return;
+        }
+        let _ = unistd::unlinkat(&self.directory, &self.name[..], UnlinkatFlags::NoRemoveDir);
+    }
 }
 
 /// What happens at the end.
@@ -57,39 +80,8 @@ enum Way {
     Replace { old: Option<OwnedFd>, temporary: Temporary, mode: Mode },
     /// The contents of the temporary file are copied into `old`.
     Copy { old: OwnedFd },
-}
-
-impl Files {
-    /// Begins an upload. The right to write is proved here, before any data connection is made.
-    pub fn upload(&self, path: &FtpPath, start: Start) -> Result<Upload, Error> {
-        self.authorize(if start == Start::Append { Operation::Append } else { Operation::Store }, path)?;
-        if start == Start::Unique {
-            return Upload::unique(self, path);
-        }
-        let (directory, name) = self.parent(path)?.ok_or(Error::IsADirectory)?;
-        match create(directory.as_fd(), name) {
-            Ok(file) if matches!(start, Start::Resume(1..)) => {
-                drop(file);
-                let _ = unistd::unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir);
-                Err(Error::BeyondEnd)
-            }
-            Ok(file) => Ok(Upload::fresh(file, path.clone(), directory, name)),
-            Err(Error::Exists) => {
-                let status = files::status_in(directory.as_fd(), name, Look::default())?;
-                if status.kind != Kind::Symlink {
-                    return Upload::existing(self, path, directory, name, start);
-                }
-                let real = self.behind_links(path)?;
-                let (directory, name) = self.parent(&real)?.ok_or(Error::IsADirectory)?;
-                match create(directory.as_fd(), name) {
-                    Ok(file) => Ok(Upload::fresh(file, path.clone(), directory, name)),
-                    Err(Error::Exists) => Upload::existing(self, path, directory, name, start),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
+    /// The temporary file gets a name that nothing has. `another`: if somebody was faster, another one.
+    Sealed { temporary: Temporary, mode: Mode, another: bool },
 }
 
 impl Upload {
@@ -103,8 +95,24 @@ impl Upload {
         &self.path
     }
 
+    /// What rules want of it.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
     /// Every byte has been written: makes the upload count. An error means that it does not.
-    pub fn finish(mut self) -> Result<(), Error> {
+    pub fn finish(mut self) -> Result<Complete, Error> {
+        let to_give = match (&self.file, self.terms.given_away) {
+            (Some(file), true) => Some(file.try_clone()?),
+            (Some(_) | None, _) => None,
+        };
+        self.publish()?;
+        let replaced = !matches!(self.way, Way::Fresh | Way::Sealed { .. });
+        let directory = self.directory.try_clone()?;
+        Ok(Complete { directory, name: std::mem::take(&mut self.name), to_give, replaced })
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
         let Some(file) = self.file.take() else { return Ok(()) };
         match &mut self.way {
             Way::Fresh => {
@@ -132,102 +140,28 @@ impl Upload {
                 }
             }
             Way::Copy { old } => copy_into(file, old),
+            Way::Sealed { temporary, mode, another } => {
+                stat::fchmod(&file, *mode)?;
+                let others = if *another { OTHER_NAMES } else { 0 };
+                let said = std::iter::once(Ok(self.name.clone()));
+                let names = said.chain((0..others).map(|_| unforeseeable(&self.name)));
+                self.name = temporary.publish_new(file, self.directory.as_fd(), names)?;
+                Ok(())
+            }
         }
     }
 
     /// The upload was cut. What was there before stays; of a new file, what came is kept for resuming.
     pub fn abandon(self) {}
-
-    fn fresh(file: OwnedFd, path: FtpPath, directory: OwnedFd, name: &[u8]) -> Upload {
-        // Nobody can hold a lock on a file this young; without locks the file system is no worse off.
-        let _ = lock(file.as_fd());
-        Upload { file: Some(file), path, directory, name: name.to_vec(), way: Way::Fresh }
-    }
-
-    /// The name has a file already.
-    fn existing(
-        files: &Files,
-        path: &FtpPath,
-        directory: OwnedFd,
-        name: &[u8],
-        start: Start,
-    ) -> Result<Upload, Error> {
-        let flags =
-            OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let old = match files::status_in(directory.as_fd(), name, Look::default())?.kind {
-            Kind::File => fcntl::openat(&directory, name, flags, Mode::empty())?,
-            Kind::Directory => return Err(Error::IsADirectory),
-            Kind::Symlink => return Err(Error::Busy),
-            Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {
-                return Err(Error::NotAFile);
-            }
-        };
-        let status = files::regular(old.as_fd())?;
-        lock(old.as_fd())?;
-        let offset = match start {
-            Start::Append => status.size,
-            Start::Resume(offset @ 1..) => offset,
-            Start::New | Start::Resume(0) | Start::Unique => {
-                return Upload::replacing(files, path, directory, name, old, &status);
-            }
-        };
-        if offset > status.size {
-            return Err(Error::BeyondEnd);
-        }
-        unistd::lseek(&old, i64::try_from(offset).map_err(|_| Error::BeyondEnd)?, Whence::SeekSet)?;
-        let way = Way::InPlace { cut: start != Start::Append };
-        Ok(Upload { file: Some(old), path: path.clone(), directory, name: name.to_vec(), way })
-    }
-
-    fn replacing(
-        files: &Files,
-        path: &FtpPath,
-        directory: OwnedFd,
-        name: &[u8],
-        old: OwnedFd,
-        status: &Status,
-    ) -> Result<Upload, Error> {
-        // The lock was a question: writers in place must not be disturbed, while of two that replace, each is whole.
-        unlock(old.as_fd());
-        let name = name.to_vec();
-        let alone = status.links == 1 && !status::has_attributes(old.as_fd()).unwrap_or(true);
-        if alone && let Ok((file, temporary)) = Temporary::beside(files, directory.as_fd()) {
-            if takes_owner(file.as_fd(), status) {
-                let mode = Mode::from_bits_truncate(status.mode & 0o777);
-                let way = Way::Replace { old: Some(old), temporary, mode };
-                return Ok(Upload { file: Some(file), path: path.clone(), directory, name, way });
-            }
-            temporary.remove(directory.as_fd());
-        }
-        let file = Temporary::anywhere(files, directory.as_fd())?;
-        Ok(Upload { file: Some(file), path: path.clone(), directory, name, way: Way::Copy { old } })
-    }
-
-    /// `name`, `name.1`, `name.2` and so on: the first that can be created.
-    fn unique(files: &Files, path: &FtpPath) -> Result<Upload, Error> {
-        let (parent, name) = path.parent_and_name().ok_or(Error::IsADirectory)?;
-        let directory = files.open_directory_path(&parent)?;
-        for number in 0..UNIQUE_NAMES {
-            let mut unique = name.to_vec();
-            if number > 0 {
-                unique.extend_from_slice(format!(".{number}").as_bytes());
-            }
-            let path = parent.join(&unique).ok_or(Error::NameNotAllowed)?;
-            match create(directory.as_fd(), &unique) {
-                Ok(file) => return Ok(Upload::fresh(file, path, directory, &unique)),
-                Err(Error::Exists) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::Exists)
-    }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         let file = self.file.take();
         match (&self.way, file) {
-            (Way::Replace { temporary, .. }, _) => temporary.remove(self.directory.as_fd()),
+            (Way::Replace { temporary, .. } | Way::Sealed { temporary, .. }, _) => {
+                temporary.remove(self.directory.as_fd());
+            }
             (Way::Fresh, Some(file)) => {
                 // Nothing came: an empty file helps nobody to resume.
                 let Ok(status) = status::status_of(file.as_fd()) else { return };
@@ -241,21 +175,18 @@ impl Drop for Upload {
     }
 }
 
-/// Creates a file that nothing has the name of yet.
-fn create(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Error> {
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    Ok(fcntl::openat(directory, name, flags, Mode::from_bits_truncate(0o666))?)
-}
-
-/// Whether a new file belongs to whom the old one does, or could be made to.
-fn takes_owner(new: BorrowedFd<'_>, old: &Status) -> bool {
-    let Ok(status) = status::status_of(new) else { return false };
-    status.uid == old.uid
-        && (status.gid == old.gid || unistd::fchown(new, None, Some(Gid::from_raw(old.gid))).is_ok())
+/// The name with something behind it that nobody can guess, and that tells nothing of other names.
+fn unforeseeable(name: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut bytes = [0; 32];
+    random::fill(&mut bytes)?;
+    let digits: String = bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let kept = name.len().min(LONGEST_NAME - 1 - digits.len());
+    Ok([&name[..kept], b".", digits.as_bytes()].concat())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::authorize::Operation;
     use super::super::testing::{Scratch, path};
     use super::*;
     use std::os::unix::fs::MetadataExt;
@@ -365,7 +296,7 @@ mod tests {
             upload.finish().unwrap();
         }
         assert_eq!(scratch.read("file"), b"onetwo");
-        assert_eq!(files.upload(&path("file"), Start::New).err(), Some(Error::Forbidden(Operation::Store)));
+        assert_eq!(files.upload(&path("file"), Start::New).err(), Some(Error::Forbidden(Operation::Create)));
     }
 
     #[test]
@@ -403,7 +334,7 @@ mod tests {
         let upload = files.upload(&path("file"), Start::New).unwrap();
         write(&upload, b"x");
         std::fs::remove_file(scratch.path().join("file")).unwrap();
-        assert_eq!(upload.finish(), Err(Error::Replaced));
+        assert_eq!(upload.finish().err(), Some(Error::Replaced));
     }
 
     #[test]

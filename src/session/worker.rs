@@ -109,6 +109,21 @@ impl Worker {
     /// Asks for a favour and waits for the answer.
     pub fn ask(&self, question: &FromSession) -> Result<(ToSession, Option<OwnedFd>), End> {
         self.tell(question);
+        self.answer()
+    }
+
+    /// Has an upload given to whom the rules say. False: that was not possible, and the worker has said why.
+    pub fn give_away(&self, file: &OwnedFd) -> Result<bool, End> {
+        if self.gone.get() || self.link.send_with(&FromSession::GiveAway, file.as_fd()).is_err() {
+            self.gone.set(true);
+        }
+        match self.answer()? {
+            (ToSession::Given { done }, None) => Ok(done),
+            _ => Err(self.misbehaves()),
+        }
+    }
+
+    fn answer(&self) -> Result<(ToSession, Option<OwnedFd>), End> {
         while !self.gone.get() {
             match self.link.receive() {
                 Ok(Some((ToSession::Finish(why), _))) => self.orders.finish(why),
@@ -135,6 +150,7 @@ impl Worker {
             Ok(Some((
                 ToSession::Name { .. }
                 | ToSession::DataSocket
+                | ToSession::Given { .. }
                 | ToSession::NoDataSocket { .. }
                 | ToSession::Verdict { .. }
                 | ToSession::Cleared { .. }

@@ -1,5 +1,7 @@
 //! Resource limits of the processes that serve a client. They are only ever lowered: what PAM set stays in force.
 
+use std::io;
+
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::{Doing, Failure};
@@ -55,6 +57,29 @@ pub(super) fn apply(limits: &[Limit]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// While this lives, the process makes no file larger than so many bytes: whatever would ends with EFBIG at the byte. The
+/// kernel keeps it, however the bytes get there; SIGXFSZ must be ignored.
+#[derive(Debug)]
+pub struct SizeLimit {
+    before: (u64, u64),
+}
+
+impl SizeLimit {
+    /// Sets the limit. A lower one that is in force already stays.
+    pub fn of(bytes: u64) -> io::Result<SizeLimit> {
+        let before = getrlimit(Resource::RLIMIT_FSIZE)?;
+        setrlimit(Resource::RLIMIT_FSIZE, before.0.min(bytes), before.1)?;
+        Ok(SizeLimit { before })
+    }
+}
+
+impl Drop for SizeLimit {
+    fn drop(&mut self) {
+        // What was in force before can be in force again.
+        let _ = setrlimit(Resource::RLIMIT_FSIZE, self.before.0, self.before.1);
+    }
 }
 
 #[cfg(test)]

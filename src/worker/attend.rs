@@ -207,6 +207,10 @@ impl<'a> Attendance<'a> {
     fn hear(&mut self) -> Result<bool, ()> {
         let message = match self.session.link.receive() {
             Ok(Some((message, None))) => message,
+            Ok(Some((FromSession::GiveAway, Some(file)))) => {
+                let _ = favours::give_away(&self.session.link, self.session.giving.as_ref(), &file);
+                return Ok(true);
+            }
             Ok(None) => return Ok(false),
             Ok(Some((_, Some(_)))) | Err(_) => return Err(()),
         };
@@ -248,7 +252,9 @@ impl<'a> Attendance<'a> {
                 self.left = Some(Ending::Reinitialized { ahead, greeted });
                 Ok(())
             }
-            FromSession::Ready { .. } | FromSession::NotReady { .. } => return Err(()),
+            FromSession::Ready { .. } | FromSession::NotReady { .. } | FromSession::GiveAway => {
+                return Err(());
+            }
         };
         Ok(true)
     }

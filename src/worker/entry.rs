@@ -276,7 +276,7 @@ impl Worker<'_> {
     ) -> Result<Session, (String, Vec<String>)> {
         let silent = |failure: Failure| (failure.to_string(), Vec::new());
         let (outer, relayed) = self.relayed(dialogue, security).map_err(silent)?.unzip();
-        let session = self.fork_session(client, login, &dialogue.ahead, relayed).map_err(silent)?;
+        let mut session = self.fork_session(client, login, &dialogue.ahead, relayed).map_err(silent)?;
         let deadline = Instant::now() + READY_LIMIT;
         let ready = wait([(session.link.as_fd(), PollFlags::POLLIN)], Some(deadline));
         if !matches!(ready, Ok([ready]) if !ready.is_empty()) {
@@ -300,6 +300,9 @@ impl Worker<'_> {
             session.bury();
             return Err(("the session is where it may not be".into(), Vec::new()));
         };
+        if let Some(giving) = &mut session.giving {
+            giving.settle(&place.root);
+        }
         self.note_login(login, &place.root);
         // A frontend that is gone already took nothing along: the client's bytes are in his socket.
         let _ = match outer {

@@ -1,12 +1,14 @@
 //! The few things that a session may ask for because only root can do them.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::Client;
+use super::giving::Giving;
 use super::keys::KeyHolder;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{SessionLink, ToSession};
+use crate::log;
 use crate::system::privileges::Account;
 use crate::system::{accounts, socket};
 
@@ -54,6 +56,19 @@ pub fn data_socket(link: &SessionLink, client: &Client, port: u16, dscp: Option<
             link.send(&ToSession::NoDataSocket { errno })
         }
     }
+}
+
+/// Gives an upload to whom the rules say.
+pub fn give_away(link: &SessionLink, giving: Option<&Giving>, file: &OwnedFd) -> Result<(), Error> {
+    let given = giving.ok_or_else(|| "no rule gives anything away".to_string());
+    let done = match given.and_then(|giving| giving.give(file)) {
+        Ok(()) => true,
+        Err(why) => {
+            log::error(format_args!("an upload cannot be given to whom it should belong: {why}"));
+            false
+        }
+    };
+    link.send(&ToSession::Given { done })
 }
 
 /// Keeps the scope of a link-local address, which belongs to it.

@@ -11,6 +11,7 @@ mod attend;
 mod dialogue;
 mod entry;
 mod favours;
+mod giving;
 mod inheritance;
 pub(crate) mod keys;
 mod login;

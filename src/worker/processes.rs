@@ -9,19 +9,20 @@ use std::time::Duration;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use super::giving::Giving;
 use super::keys::Copies;
 use super::login::Login;
 use super::relay::Relayed;
 use super::telling::Telling;
 use super::{Client, Inheritance, Newborn, Worker};
-use crate::config::{EventName, LogLevel};
+use crate::config::{Config, EventName, LogLevel, Rule, Spot, Visitor};
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
 use crate::ipc::page::SessionPage;
 use crate::log;
-use crate::session::{self, Security};
+use crate::session::{self, Powers, Security};
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
 use crate::system::process::{
     Child, Forked, close_all_except, fork, fork_as_it_is, silence_standard_streams,
@@ -44,6 +45,8 @@ pub struct Session {
     pub link: SessionLink,
     /// The session's end of the connection to the relay, if there is TLS: to see whether it reads.
     pub inner: Option<OwnedFd>,
+    /// What it may have given to others, if rules give anything away.
+    pub giving: Option<Giving>,
     child: Child,
 }
 
@@ -139,12 +142,14 @@ fn start(
     let config = &parts.config;
     let mut data = config.data.clone();
     data.active &= !config.listen.passive_only.contains(&client.listener);
+    let powers = powers(config, client, login, &place);
     let proxies = client.proxy.map(|_| config.listen.trusted_proxies.clone()).unwrap_or_default();
     session::Start {
         user: login.name().to_owned(),
         host: login.host().map(String::from),
         has_hosts: !config.host.is_empty(),
         options: login.options().clone(),
+        powers,
         data,
         report_commands: config.log.commands,
         asked: parts.telling.as_ref().map_or(0, |telling| telling.plan.asked()),
@@ -182,6 +187,24 @@ fn wants_transfers(parts: &Inheritance) -> bool {
         .telling
         .as_ref()
         .is_some_and(|telling| of_transfers.iter().any(|event| telling.teller.wants(*event)))
+}
+
+/// Who has logged in, as far as rules ask.
+fn visitor<'a>(config: &Config, client: &Client, login: &'a Login) -> Visitor<'a> {
+    let host = login.host();
+    let anonymous = config.has_anonymous(host) && login.name() == "anonymous";
+    Visitor { user: login.name(), groups: login.groups(), anonymous, host, address: client.peer.ip() }
+}
+
+/// What the session may do, and where the configuration says so.
+fn powers(config: &Config, client: &Client, login: &Login, place: &Place) -> Powers {
+    let visitor = visitor(config, client, login);
+    let letters = login.options().permissions;
+    let (said, origin) = config.permissions_of(&visitor);
+    // The entry of a virtual user has the last word.
+    let users_file = config.users_file(login.host()).filter(|_| said != letters);
+    let origin = users_file.map_or(origin, |file| Spot::entry(login.name(), file));
+    Powers::new(letters, origin, config.rules_for(&visitor, &place.start))
 }
 
 /// Makes a worker of a new process, and its frontend, before either has seen a secret or a client.
@@ -266,10 +289,12 @@ impl Worker<'_> {
         relayed: Option<Relayed>,
     ) -> Result<Session, Failure> {
         let (ours, theirs) = Link::pair().doing(|| "make the link of a session".into())?;
+        let config = &self.inheritance.config;
+        let writes = config.gives_writing(&visitor(config, client, login));
         let child = match fork()? {
             Forked::Child => {
                 let control = relayed.as_ref().map_or(&client.control, |relayed| &relayed.inner);
-                let exit = match self.become_session(&theirs, client, control, login) {
+                let exit = match self.become_session(&theirs, client, control, login, writes) {
                     Ok((dropped, place, page)) => {
                         let (control, security) = match relayed {
                             Some(Relayed { inner, security }) => (inner, Some(security)),
@@ -292,7 +317,8 @@ impl Worker<'_> {
             Forked::Parent(child) => child,
         };
         self.tell_of(&child, relayed.is_some())?;
-        Ok(Session { link: ours, inner: relayed.map(|relayed| relayed.inner), child })
+        let giving = self.giving(client, login);
+        Ok(Session { link: ours, inner: relayed.map(|relayed| relayed.inner), giving, child })
     }
 
     /// Everything between the fork and the first word of the session.
@@ -302,6 +328,7 @@ impl Worker<'_> {
         client: &Client,
         control: &OwnedFd,
         login: &mut Login,
+        writes: bool,
     ) -> Result<(Dropped, Place, SessionPage), Refusal> {
         self.show("session", format_args!("{} {}", login.name(), client.peer.ip()));
         login.abandon_in_child();
@@ -326,14 +353,30 @@ impl Worker<'_> {
                 parent: self.pid.as_raw() as u32,
             },
         )?;
-        let access =
-            if options.permissions.may_write() { landlock::Access::Write } else { landlock::Access::Read };
+        let access = if options.permissions.may_write() || writes {
+            landlock::Access::Write
+        } else {
+            landlock::Access::Read
+        };
         if self.tickets.is_some() {
             setup::warm();
         }
         landlock::confine_session(place.root.as_fd(), access)?;
         parts.filters.confine_session(access)?;
         Ok((dropped, place, page))
+    }
+
+    /// What of the user's uploads is given to others. Where that is inside of his root, it is told when he has one.
+    fn giving(&self, client: &Client, login: &Login) -> Option<Giving> {
+        let config = &self.inheritance.config;
+        let gives = |rule: &Rule| rule.options.owner.is_some() || rule.options.group.is_some();
+        config.rules.iter().any(gives).then(|| {
+            let visitor = visitor(config, client, login);
+            let places = login.root().places.iter().map(|place| {
+                (place.root.clone(), config.rules_for(&visitor, place.start.as_os_str().as_bytes()))
+            });
+            Giving::new(places.collect(), login.account().uid)
+        })
     }
 
     /// The supervisor ends the session, should we be unable to: its user can stop it, and then it does not see that its

@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::path::Path;
 
 use ftpd::VERBS;
-use ftpd::config::Letter;
+use ftpd::config::Permissions;
 use ftpd::protocol::verb::{Access, Entry};
 
 use crate::accounts::Account;
@@ -89,7 +89,7 @@ fn without_the_permission() {
     for (letter, uid) in letters.iter().zip(2100..) {
         let user = user_without(*letter);
         world.add(Account::new(&user, uid));
-        let others: String = Letter::ALL.iter().map(|l| l.letter()).filter(|other| other != letter).collect();
+        let others = Permissions::all().without(letter.to_string().parse().expect("a letter"));
         settings.push_str(&format!("user.{user}.permissions = \"{others}\"\n"));
     }
     let _server = Server::start(&world, &settings);

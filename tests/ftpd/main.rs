@@ -70,6 +70,8 @@ modules! {
     hashes
     facts
     site
+    permissions
+    rules
     tls
     tls_clients
     certificates_of_clients

@@ -2,7 +2,6 @@
 
 use std::os::fd::AsFd;
 
-use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{self, Mode};
 use nix::unistd::{self, Gid};
@@ -18,7 +17,7 @@ impl Files {
     /// Changes the mode of a file or directory (SITE CHMOD), and says what it is then. Only the nine permission bits
     /// can be set; a directory that hands its group down goes on doing so.
     pub fn set_mode(&self, path: &FtpPath, change: &Change, umask: u32) -> Result<u32, Error> {
-        self.authorize(Operation::SetMode, path)?;
+        let path = &*self.permit(Operation::SetMode, path)?;
         let object = self.open_object(path)?;
         let status = status::status_of(object.as_fd())?;
         let directory = status.kind == Kind::Directory;
@@ -48,8 +47,8 @@ impl Files {
 
     /// Gives a file or directory to another group (SITE CHGRP). The kernel takes set-id bits of files away.
     pub fn set_group(&self, path: &FtpPath, gid: u32) -> Result<(), Error> {
-        self.authorize(Operation::SetGroup, path)?;
-        let object = self.open_object(path)?;
+        let object = self.permit(Operation::SetGroup, path)?;
+        let object = self.open_object(&object)?;
         match status::status_of(object.as_fd())?.kind {
             Kind::File | Kind::Directory => {}
             Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice => {
@@ -62,17 +61,17 @@ impl Files {
     /// Changes the time of modification (MFMT), and that of the last access if there is one to set (SITE UTIME), in
     /// seconds since 1970 UTC.
     pub fn set_times(&self, path: &FtpPath, accessed: Option<i64>, modified: i64) -> Result<(), Error> {
-        self.authorize(Operation::SetTimes, path)?;
-        let object = self.open_object(path)?;
+        let object = self.permit(Operation::SetTimes, path)?;
+        let object = self.open_object(&object)?;
         Ok(status::set_times_of(object.as_fd(), accessed, modified)?)
     }
 
     /// Makes a symbolic link (SITE SYMLINK) to something that is there. What it says is the way from the directory it
     /// is in: so it means the same inside and outside of the client's world, and where the world is moved to.
     pub fn make_link(&self, target: &FtpPath, link: &FtpPath) -> Result<(), Error> {
-        self.authorize(Operation::Link, link)?;
-        self.authorize(Operation::Describe, target)?;
-        self.look(target, Look::default())?;
+        let link = self.permit(Operation::Link, link)?;
+        let there = self.permit_at(Operation::Describe, target, false)?;
+        self.look(&there, Look::default())?;
         let (parent, name) = link.parent_and_name().ok_or(Error::Exists)?;
         let parent = self.behind_links(&parent)?;
         let directory = self.open_directory_path(&parent)?;
@@ -81,40 +80,28 @@ impl Files {
 
     /// Makes a directory and those above it that are missing (SITE MKDIR). Tells which were made.
     pub fn make_path(&self, path: &FtpPath) -> Result<Vec<FtpPath>, Error> {
-        self.authorize(Operation::MakeDirectory, path)?;
         let mut here = FtpPath::root();
         let mut made = Vec::new();
         for component in path.components() {
             here = here.join(component).ok_or(Error::NameNotAllowed)?;
+            // What is there need not be made, and nobody asks for the right to.
+            let there = self.locate(&here, true)?;
+            if self.look(&there, Look { follow: true, created: false }).is_ok() {
+                continue;
+            }
             match self.make_directory(&here) {
                 Ok(()) => made.push(here.clone()),
                 Err(Error::Exists) => {}
                 Err(error) => return Err(error),
             }
         }
+        if made.is_empty() {
+            self.permit(Operation::MakeDirectory, path)?;
+        }
+        let path = &*self.locate(path, true)?;
         match self.open_directory_path(path) {
             Ok(_) => Ok(made),
             Err(Error::NotADirectory) => Err(Error::Exists),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether an upload of this name could begin, without beginning it (PRET).
-    pub fn storable(&self, path: &FtpPath, append: bool) -> Result<(), Error> {
-        self.authorize(if append { Operation::Append } else { Operation::Store }, path)?;
-        let (directory, name) = self.parent(path)?.ok_or(Error::IsADirectory)?;
-        match super::status_in(directory.as_fd(), name, Look::default()).map(|status| status.kind) {
-            Ok(Kind::Directory) => Err(Error::IsADirectory),
-            Ok(Kind::File | Kind::Symlink) => Ok(()),
-            Ok(Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice) => Err(Error::NotAFile),
-            Err(Error::NotFound) => {
-                let flags = unistd::AccessFlags::W_OK | unistd::AccessFlags::X_OK;
-                match unistd::faccessat(&directory, c".", flags, AtFlags::empty()) {
-                    Ok(()) => Ok(()),
-                    Err(Errno::ENOSYS) => Ok(()),
-                    Err(errno) => Err(errno.into()),
-                }
-            }
             Err(error) => Err(error),
         }
     }
@@ -132,6 +119,7 @@ fn way(from: &FtpPath, to: &FtpPath) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::session::testing::{Scratch, path};
+    use crate::session::upload::Start;
     use proptest::prelude::*;
 
     const ALL: &str = "elradfmwMT";
@@ -217,7 +205,7 @@ mod tests {
         assert_eq!(files.set_times(&file, None, 0), Err(Error::Forbidden(Operation::SetTimes)));
         assert_eq!(files.make_link(&file, &path("link")), Err(Error::Forbidden(Operation::Link)));
         assert_eq!(files.make_path(&path("a/b")), Err(Error::Forbidden(Operation::MakeDirectory)));
-        assert_eq!(files.storable(&file, false), Err(Error::Forbidden(Operation::Store)));
+        assert_eq!(files.storable(&file, Start::New), Err(Error::Forbidden(Operation::Create)));
         assert_eq!(scratch.names(), ["file"]);
     }
 

@@ -50,7 +50,7 @@ pub enum Step {
 impl Removal {
     /// Begins with this directory; it must not be a symbolic link to one.
     pub fn begin(files: &Files, path: &FtpPath) -> Result<Removal, Error> {
-        files.authorize(Operation::RemoveDirectory, path)?;
+        let path = &*files.permit(Operation::RemoveDirectory, path)?;
         match files.look(path, Look::default())?.kind {
             Kind::Directory => {}
             Kind::File
@@ -87,13 +87,13 @@ impl Removal {
             None => status_in(directory, name, Look::default())?.kind,
         };
         if kind != Kind::Directory {
-            files.authorize(Operation::RemoveFile, &child)?;
+            files.authorize(Operation::RemoveFile, &child).map_err(in_the_way)?;
             return match unistd::unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => Ok(Step::Further),
                 Err(errno) => Err(errno.into()),
             };
         }
-        files.authorize(Operation::RemoveDirectory, &child)?;
+        files.authorize(Operation::RemoveDirectory, &child).map_err(in_the_way)?;
         if depth >= DEEPEST {
             return Err(Error::TreeTooLarge);
         }
@@ -129,6 +129,11 @@ impl Removal {
         }
         Ok(if self.levels.is_empty() { Step::Done } else { Step::Directory(level.path) })
     }
+}
+
+/// Something stays that the client cannot see.
+fn in_the_way(error: Error) -> Error {
+    if error == Error::NotFound { Error::NotEmpty } else { error }
 }
 
 fn open_in(directory: std::os::fd::BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Error> {

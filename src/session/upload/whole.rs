@@ -1,37 +1,34 @@
 //! Contents that come from this machine: under their name when they are whole, and never in part, even where the
 //! name is new. Nobody resumes a copy.
 
-use std::os::fd::AsFd;
-
 use nix::sys::stat::Mode;
 use nix::unistd;
 
 use super::{Start, Upload, Way};
 use crate::protocol::path::FtpPath;
-use crate::session::authorize::Operation;
 use crate::session::error::Error;
-use crate::session::files::{self, Files};
-use crate::session::temporary::Temporary;
-use crate::system::status::Look;
+use crate::session::files::Files;
 
 impl Files {
     /// Begins to make a file of contents that are here already. If there is one of that name, it keeps its mode;
-    /// otherwise it gets this one.
+    /// otherwise it gets this one, unless rules want another.
     pub fn upload_whole(&self, path: &FtpPath, mode: u32) -> Result<Upload, Error> {
-        self.authorize(Operation::Store, path)?;
-        let (directory, name) = self.parent(path)?.ok_or(Error::IsADirectory)?;
-        match files::status_in(directory.as_fd(), name, Look::default()) {
-            Err(Error::NotFound) => {}
-            Ok(_) => return self.upload(path, Start::New),
-            Err(error) => return Err(error),
-        }
-        let (file, temporary) = Temporary::beside(self, directory.as_fd())?;
-        let way = Way::Replace { old: None, temporary, mode: Mode::from_bits_truncate(mode & 0o777) };
-        Ok(Upload { file: Some(file), path: path.clone(), directory, name: name.to_vec(), way })
+        let mut upload = self.begin_upload(path, Start::New, true)?;
+        upload.wants_mode(mode);
+        Ok(upload)
     }
 }
 
 impl Upload {
+    fn wants_mode(&mut self, wanted: u32) {
+        if let Way::Sealed { mode, .. } = &mut self.way
+            && self.terms.file_mode.is_none()
+        {
+            let umask = self.terms.umask.unwrap_or(0);
+            *mode = Mode::from_bits_truncate(wanted & 0o777 & !umask);
+        }
+    }
+
     /// Gives it up. Nothing of it stays, not even the beginning of a new file.
     pub fn discard(self) {
         if let (Way::Fresh, Some(file)) = (&self.way, &self.file) {

@@ -109,9 +109,14 @@ pub fn allo(session: &mut Session, size: &[u8]) -> Outcome {
     let Some(size) = size.and_then(|size| size.parse::<u64>().ok()) else {
         return Ok(Reply::new(Code::BadArgument, "Usage: ALLO <bytes>"));
     };
-    if session.files.free_space(&session.cwd)? < size {
+    let enough = match session.largest_here() {
+        Some((largest, _)) if size > largest => false,
+        Some(_) | None => session.files.free_space(&session.cwd)? >= size,
+    };
+    if !enough {
         return Ok(Reply::new(Code::StorageExceeded, "There is not so much room."));
     }
+    session.announced = Some(size);
     Ok(Reply::new(Code::Superfluous, "There is room."))
 }
 

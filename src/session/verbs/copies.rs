@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 use nix::unistd::{read, write};
 
-use super::facts::current_umask;
 use crate::config::EventName;
 use crate::ipc::messages::{Direction, Event};
 use crate::protocol::path::FtpPath;
@@ -15,9 +14,10 @@ use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Outcome, State};
 use crate::session::Session;
 use crate::session::arguments;
-use crate::session::authorize::Operation;
 use crate::session::error::Error;
+use crate::session::files::current_umask;
 use crate::session::transfer::Cut;
+use crate::session::upload::Start;
 use crate::system::clone::clone_contents;
 use crate::system::status;
 
@@ -64,17 +64,20 @@ pub fn two_paths(session: &Session, argument: &[u8], usage: &str) -> Result<(Ftp
 fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), Reply> {
     let opened = session.files.open(from)?;
     let copied = || Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
-    session.consent(EventName::Copied, Operation::Store, to, copied)?;
+    session.consent_to_store(EventName::Copied, Start::New, to, copied)?;
     let mode = status::status_of(opened.file.as_fd()).map_err(Error::from)?.mode & !current_umask();
     let upload = session.files.upload_whole(to, mode)?;
+    let limit = session.limit_size(&upload)?;
     session.begin_work(Direction::Copy, to);
     let done = match copy_contents(session, opened.file.as_fd(), upload.descriptor()) {
-        Ok(()) => upload.finish().map_err(Cut::from),
+        Ok(()) => session.finish(upload),
         Err(cut) => {
+            session.explain(&upload, &cut);
             upload.discard();
             Err(cut)
         }
     };
+    drop(limit);
     session.end_work(done)?;
     session.worker.report(copied());
     Ok(())

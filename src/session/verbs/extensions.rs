@@ -28,7 +28,7 @@ pub const VERBS: &[Verb<Session>] = &[
         "AVBL [<path>]: how much can be stored there",
     )
     .replies("213")
-    .needs('w')
+    .needs('c')
     .announced("AVBL"),
     Verb::new(
         "PRET",
@@ -160,7 +160,7 @@ pub const VERBS: &[Verb<Session>] = &[
         "SITE SYMLINK <target> <link>: make a symbolic link",
     )
     .replies("250 452 552")
-    .needs('w')
+    .needs('c')
     .announced("SITE SYMLINK"),
     Verb::new(
         "SITE MKDIR",

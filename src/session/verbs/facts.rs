@@ -10,6 +10,7 @@ use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Outcome, State};
 use crate::session::Session;
 use crate::session::authorize::Operation;
+use crate::session::files::current_umask;
 use crate::session::format;
 use crate::session::mode::Change;
 
@@ -56,7 +57,7 @@ pub fn mff(session: &mut Session, facts: &str, path: &FtpPath) -> Outcome {
         (wanted.modified.is_some(), Operation::SetTimes),
     ] {
         if asked {
-            session.files.authorize(operation, path)?;
+            session.files.permit(operation, path)?;
         }
     }
     if let Some(gid) = wanted.group {
@@ -128,7 +129,7 @@ pub fn site_umask(session: &mut Session, argument: &[u8]) -> Outcome {
     if argument.is_empty() {
         return Ok(Reply::new(Code::Ok, format!("The umask is {before:03o}.")));
     }
-    session.files.authorize(Operation::SetMode, &session.cwd)?;
+    session.files.permit(Operation::SetMode, &session.cwd)?;
     let digits = argument.len() <= 4 && argument.iter().all(|byte| (b'0'..=b'7').contains(byte));
     let mask = std::str::from_utf8(argument).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
     let Some(mask) = mask.filter(|mask| digits && *mask <= 0o777) else {
@@ -136,13 +137,6 @@ pub fn site_umask(session: &mut Session, argument: &[u8]) -> Outcome {
     };
     umask(Mode::from_bits_truncate(mask));
     Ok(Reply::new(Code::Ok, format!("The umask is {mask:03o}; it was {before:03o}.")))
-}
-
-/// The umask of this process, which can only be read by setting it. There is one thread.
-pub fn current_umask() -> u32 {
-    let mask = umask(Mode::from_bits_truncate(0o777));
-    umask(mask);
-    mask.bits()
 }
 
 fn change_mode(session: &mut Session, path: &FtpPath, change: &Change) -> Result<u32, Reply> {

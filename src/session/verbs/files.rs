@@ -33,7 +33,7 @@ pub fn rnto(session: &mut Session, to: &FtpPath) -> Outcome {
         return Ok(Reply::new(Code::BadSequence, "Send RNFR first."));
     };
     let renamed = || Event::Renamed { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
-    session.consent(EventName::Renamed, Operation::Rename, to, renamed)?;
+    session.consent(EventName::Renamed, Operation::RenameTo, to, renamed)?;
     session.files.rename(&from, to)?;
     session.worker.report(renamed());
     Ok(Reply::new(Code::FileOk, "Renamed."))

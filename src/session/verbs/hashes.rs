@@ -109,10 +109,16 @@ fn older(session: &mut Session, argument: &[u8], algorithm: Algorithm) -> Outcom
 /// A name may end with two numbers, or begin with a quote: if there is such a file, it is meant.
 fn ranged(session: &Session, argument: &[u8]) -> Result<(FtpPath, Option<Range<u64>>), Reply> {
     let whole = resolve(session, argument)?;
-    session.files.authorize(Operation::Read, &whole)?;
-    if session.files.look(&whole, Look { follow: true, created: false }).is_ok_and(|it| it.kind == Kind::File)
-    {
-        return Ok((whole, None));
+    match session.files.permit(Operation::Read, &whole) {
+        Ok(object) => {
+            let found = session.files.look(&object, Look { follow: true, created: false });
+            if found.is_ok_and(|status| status.kind == Kind::File) {
+                return Ok((whole, None));
+            }
+        }
+        Err(error @ (Error::Forbidden(_) | Error::NameForbidden)) => return Err(error.into()),
+        // The name may be a shorter one.
+        Err(_) => drop(session.files.take_refusal()),
     }
     match arguments::ranged(argument) {
         Some(Ranged { path, range: None }) => Ok((resolve(session, &path)?, None)),

@@ -6,6 +6,7 @@ use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Outcome, State};
 use crate::session::Session;
+use crate::session::upload::Start;
 
 /// LANG [<language>].
 pub fn lang(_session: &mut Session, language: &[u8]) -> Outcome {
@@ -29,7 +30,7 @@ pub fn csid(_session: &mut Session, _facts: &[u8]) -> Outcome {
 
 /// AVBL [<path>]: how many bytes can be stored there.
 pub fn avbl(session: &mut Session, path: &FtpPath) -> Outcome {
-    let free = session.files.free_space(path)?;
+    let free = session.files.available(path)?;
     Ok(Reply::new(Code::FileStatus, free.to_string()))
 }
 
@@ -44,8 +45,8 @@ pub fn pret(session: &mut Session, line: &[u8]) -> Outcome {
     };
     match command.verb.as_str() {
         "RETR" => session.files.open(&path(session)?).map(drop)?,
-        "STOR" => session.files.storable(&path(session)?, false)?,
-        "APPE" => session.files.storable(&path(session)?, true)?,
+        "STOR" => session.files.storable(&path(session)?, Start::New)?,
+        "APPE" => session.files.storable(&path(session)?, Start::Append)?,
         "STOU" | "LIST" | "NLST" | "MLSD" => {}
         _ => {
             let text = "PRET is for RETR, STOR, APPE, STOU, LIST, NLST and MLSD.";

@@ -104,8 +104,7 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
             "RANG is for RETR and HASH; an upload begins where REST says.",
         ));
     }
-    let operation = if start == Start::Append { Operation::Append } else { Operation::Store };
-    session.consent(EventName::FileReceived, operation, path, || moved(Direction::In, path))?;
+    session.consent_to_store(EventName::FileReceived, start, path, || moved(Direction::In, path))?;
     let upload = session.files.upload(path, start)?;
     let path = upload.path().clone();
     let announcement = match start {
@@ -113,18 +112,14 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
         Start::Unique => format!("FILE: {path}"),
         Start::New | Start::Resume(_) | Start::Append => format!("Receiving {path}."),
     };
+    session.refuse_announced(&upload)?;
+    let limit = session.limit_size(&upload)?;
     let data = session.begin_transfer(Direction::In, &path, announcement)?;
     let stored = match session.receive_file(&data, upload.descriptor()) {
-        Ok(()) => upload.finish().map_err(Into::into),
-        Err(cut) => {
-            if session.options.delete_partial {
-                upload.discard();
-            } else {
-                upload.abandon();
-            }
-            Err(cut)
-        }
+        Ok(()) => session.finish(upload),
+        Err(cut) => Err(session.give_up(upload, cut)),
     };
+    drop(limit);
     session.end_transfer(data, stored)
 }
 

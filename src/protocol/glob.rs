@@ -1,5 +1,5 @@
-//! Shell patterns in the arguments of LIST and NLST: `*`, `?`, `[a-z]`, `[!a-z]` and `\` before what is meant
-//! literally. No braces, no `**`: what a pattern costs can be seen from its length.
+//! Shell patterns for one name, in the arguments of LIST and NLST and in rules of the configuration: `*`, `?`, `[a-z]`,
+//! `[!a-z]` and `\` before what is meant literally. No braces, no `**`: what a pattern costs can be seen from its length.
 
 /// Whether a shell would see a pattern in this.
 pub fn is_pattern(text: &[u8]) -> bool {
@@ -7,12 +7,17 @@ pub fn is_pattern(text: &[u8]) -> bool {
 }
 
 /// Whether a name fits a pattern. A dot at its beginning must be said (POSIX 2.13.3).
-///
-/// The time is at most the product of both lengths: only the last `*` is ever tried again.
 pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') && !pattern.starts_with(b"\\.") {
         return false;
     }
+    matches_any(pattern, name)
+}
+
+/// The same, but a dot is like any other byte, also at the beginning of a name.
+///
+/// The time is at most the product of both lengths: only the last `*` is ever tried again.
+pub fn matches_any(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while n < name.len() {

@@ -1,0 +1,71 @@
+//! What is stored, on behalf of the verbs that store: how much it may be, and that it counts when it is complete.
+
+use super::Session;
+use super::authorize::Decision;
+use super::error::Error;
+use super::transfer::Cut;
+use super::upload::Upload;
+use super::watch::Interrupted;
+use crate::protocol::reply::Reply;
+use crate::system::limits::SizeLimit;
+
+impl Session {
+    /// The largest file that may be stored in the working directory, in bytes, and what decides that.
+    pub fn largest_here(&self) -> Option<(u64, Decision)> {
+        let directory = self.files.locate(&self.cwd, true).ok()?;
+        // Whatever it will be called.
+        self.files.terms(&directory.join(b"file")?).largest
+    }
+
+    /// What ALLO has announced is too large for this file: there is no need to let it come.
+    pub fn refuse_announced(&mut self, upload: &Upload) -> Result<(), Reply> {
+        let announced = self.announced.take();
+        let Some((largest, decision)) = upload.terms().largest else { return Ok(()) };
+        if announced.is_none_or(|size| size <= largest) {
+            return Ok(());
+        }
+        self.files.refuse(upload.path(), decision);
+        Err(Error::TooLarge.into())
+    }
+
+    /// Keeps the upload within the size that rules allow, as long as the value lives.
+    pub fn limit_size(&self, upload: &Upload) -> Result<Option<SizeLimit>, Error> {
+        let largest = upload.terms().largest;
+        Ok(largest.map(|(largest, _)| SizeLimit::of(largest)).transpose()?)
+    }
+
+    /// Every byte is there: makes the upload count.
+    pub fn finish(&mut self, upload: Upload) -> Result<(), Cut> {
+        let complete = upload.finish()?;
+        match complete.to_give.as_ref().map(|file| self.worker.give_away(file)) {
+            None | Some(Ok(true)) => Ok(()),
+            Some(Ok(false)) => {
+                complete.withdraw();
+                Err(Error::NotGiven.into())
+            }
+            Some(Err(end)) => {
+                complete.withdraw();
+                Err(Interrupted::Ending(end).into())
+            }
+        }
+    }
+
+    /// The upload was cut. What came of it stays, so that it can be resumed, unless it must not be as long as it has to be.
+    pub fn give_up(&self, upload: Upload, cut: Cut) -> Cut {
+        self.explain(&upload, &cut);
+        let too_large = matches!(cut, Cut::File(Error::TooLarge)) && upload.terms().largest.is_some();
+        if too_large || self.options.delete_partial {
+            upload.discard();
+        } else {
+            upload.abandon();
+        }
+        cut
+    }
+
+    /// Keeps for the log which rule it was that the file was too large for.
+    pub fn explain(&self, upload: &Upload, cut: &Cut) {
+        if let (Cut::File(Error::TooLarge), Some((_, decision))) = (cut, upload.terms().largest) {
+            self.files.refuse(upload.path(), decision);
+        }
+    }
+}

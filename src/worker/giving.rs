@@ -1,0 +1,85 @@
+//! Uploads that rules want to belong to somebody else: only root can give a file away.
+//!
+//! A session asks with the open file and no words. Which file that is, the kernel tells; to whom it goes, the configuration
+//! does. So a session that was taken over can have done to a file what an upload of its user would have had done to it,
+//! and no more: it must be his own, bear one name, be open for writing, and lie where a rule gives files away.
+//! Whatever such a file has in it came from him anyway; set-id bits are taken away by the kernel when the owner changes.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::fstat;
+use nix::unistd::{Gid, Uid, fchown};
+
+use crate::config::{Place, Rules};
+use crate::system::accounts;
+
+/// What a session may have given away.
+pub struct Giving {
+    /// What it may see as `/`, each with the rules that hold there.
+    places: Vec<(PathBuf, Rules)>,
+    uid: u32,
+}
+
+impl Giving {
+    /// Files of this user, where he may live.
+    pub fn new(places: Vec<(PathBuf, Rules)>, uid: u32) -> Giving {
+        Giving { places, uid }
+    }
+
+    /// It lives there.
+    pub fn settle(&mut self, root: &Path) {
+        self.places.retain(|(place, _)| place == root);
+    }
+
+    /// Gives a file to whom the rules say. An error is for the log.
+    pub fn give(&self, file: &OwnedFd) -> Result<(), String> {
+        let failed = |what: &str, errno: nix::Error| format!("{what}: {}", errno.desc());
+        let status = fstat(file).map_err(|errno| failed("fstat", errno))?;
+        if status.st_mode & libc::S_IFMT != libc::S_IFREG || status.st_nlink != 1 {
+            return Err("it is no file with one name".into());
+        }
+        if status.st_uid != self.uid {
+            return Err("it belongs to somebody else".into());
+        }
+        let flags = fcntl(file, FcntlArg::F_GETFL).map_err(|errno| failed("fcntl", errno))?;
+        let flags = OFlag::from_bits_retain(flags);
+        if flags.contains(OFlag::O_PATH) || flags & OFlag::O_ACCMODE == OFlag::O_RDONLY {
+            return Err("it is not open for writing".into());
+        }
+        let named = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+        let path = fs::read_link(named).map_err(|error| format!("its name is not known: {error}"))?;
+        let (root, rules) = self.places.first().ok_or("it lives nowhere")?;
+        let root = fs::canonicalize(root).map_err(|error| format!("{}: {error}", root.display()))?;
+        let inside = path.strip_prefix(&root).map_err(|_| "it is outside of the session's root")?;
+        let names: Vec<&[u8]> = inside.iter().map(OsStrExt::as_bytes).collect();
+        let place = Place { path: &names, is_directory: &|| false };
+        let owner = rules.first(place, |options, _| options.owner.clone());
+        let group = rules.first(place, |options, _| options.group.clone());
+        if owner.is_none() && group.is_none() {
+            return Err("no rule gives it away".into());
+        }
+        let uid = owner.map(|(_, name)| owner_named(&name)).transpose()?;
+        let gid = group.map(|(_, name)| group_named(&name)).transpose()?;
+        fchown(file, uid, gid).map_err(|errno| failed("fchown", errno))
+    }
+}
+
+fn owner_named(name: &str) -> Result<Uid, String> {
+    let account = accounts::by_name(name).ok_or_else(|| format!("there is no account {name:?}"))?;
+    if account.uid == 0 {
+        return Err("nothing is given to root".into());
+    }
+    Ok(Uid::from_raw(account.uid))
+}
+
+fn group_named(name: &str) -> Result<Gid, String> {
+    match nix::unistd::Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid),
+        Ok(None) => Err(format!("there is no group {name:?}")),
+        Err(errno) => Err(format!("group {name:?}: {}", errno.desc())),
+    }
+}
