@@ -145,6 +145,9 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.data.dscp = None;
     config.listen.dscp = None;
     config.events.log = None;
+    config.log.prefix = None;
+    config.log.transfers = None;
+    config.log.xferlog = None;
     assert_eq!(config, default);
 }
 

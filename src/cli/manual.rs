@@ -5,7 +5,7 @@ use clap::{Arg, CommandFactory};
 use super::Ftpd;
 use super::generate::{shown_value, wrap};
 use crate::config::users::UserOptions;
-use crate::config::{EventName, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS};
+use crate::config::{EventName, LOG_TOKENS, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS, TRANSFER_TOKENS};
 use crate::events::facts::FACTS;
 use crate::events::hooks::VARIABLES;
 use crate::ftpctl;
@@ -141,6 +141,8 @@ pub fn configuration() -> String {
         .replace("@EVENTS@\n", &events)
         .replace("@FACTS@\n", &facts)
         .replace("@SECTIONS@\n", &sections)
+        .replace("@LOGTOKENS@\n", &tokens(LOG_TOKENS))
+        .replace("@TRANSFERTOKENS@\n", &tokens(TRANSFER_TOKENS))
         .replace("@HOOK@\n", &named("hook"))
         .replace("@VARIABLES@\n", &variables)
         .replace("@HOST@\n", &named("host"))
@@ -149,6 +151,11 @@ pub fn configuration() -> String {
         .replace("@RULE@\n", &named("rule"))
         .replace("@PLACEHOLDERS@\n", &placeholders)
         .replace("@LETTERS@\n", &letters)
+}
+
+/// Letters that stand for something behind a percent sign.
+fn tokens(tokens: &[(char, &str)]) -> String {
+    tokens.iter().map(|(letter, meaning)| format!(".It Ql \\&%{letter}\n{}", prose(meaning))).collect()
 }
 
 /// The options of sections that have names of their own.

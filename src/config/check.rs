@@ -5,6 +5,7 @@ mod certificates;
 mod hooks;
 mod hosts;
 mod limits;
+mod log;
 mod rules;
 
 use std::fs::{self, File};
@@ -91,6 +92,7 @@ impl Config {
         self.check_tls(&mut findings);
         self.check_certificates(&mut findings);
         self.check_hooks(&mut findings);
+        self.check_log(&mut findings);
         if let LogTarget::File(path) = &self.log.to
             && let Some(directory) = path.parent()
         {

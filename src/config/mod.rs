@@ -14,6 +14,7 @@ mod events;
 mod frequency;
 mod hosts;
 mod hours;
+mod log;
 mod networks;
 mod options;
 mod patterns;
@@ -42,6 +43,7 @@ pub use events::{EventName, HookTime};
 pub use frequency::Frequency;
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use hours::{Hours, WeekMinute, next_change};
+pub use log::{Facility, LOG_TOKENS, LinePrefix, LogFormat, SyslogFormat, TRANSFER_TOKENS, TransferLine};
 pub use options::{
     Anonymous, Control, Data, Events, HookOptions, HostOptions, Limits, Listen, ListenerOptions, LogOptions,
     LoginOptions, NAMED_SECTIONS, NetworkOptions, RuleOptions, SECTIONS, Server, SessionOptions,

@@ -12,6 +12,7 @@ use super::events::{EventName, HookTime};
 use super::frequency::Frequency;
 use super::hosts::{HostAddress, HostName};
 use super::hours::Hours;
+use super::log::{Facility, LinePrefix, LogFormat, SyslogFormat, TransferLine};
 use super::patterns::{NamePattern, PathPattern};
 use super::permissions::Permissions;
 use super::size::Size;
@@ -330,12 +331,29 @@ options! {
 
     /// What is written down, and where.
     [log] LogOptions {
-        /// Where the log goes: `"syslog"` (facility ftp), `"stderr"`, or a file.
+        /// Where the log goes: `"syslog"`, `"journal"` (that of systemd, with the facts of a line in fields of their own),
+        /// `"stderr"`, or a file, which may be renamed or removed at any time: the next line goes to a new one.
         to: LogTarget = "syslog";
         /// How much is logged: this and everything graver.
         level: LogLevel = "info";
         /// Whether to log every command, with its reply.
         commands: bool = false;
+        /// What a line is: `"text"`, or `"json"`, an object with the facts of the line as members. The journal has fields
+        /// of its own in place of either.
+        format: LogFormat = "text";
+        /// What messages to syslog look like: `"rfc3164"`, which every daemon understands, or `"rfc5424"`, with the facts of
+        /// the line as structured data.
+        syslog_format: SyslogFormat = "rfc3164";
+        /// As what syslog and the journal file the lines.
+        facility: Facility = "ftp";
+        /// What stands before every line about a client, in place of the number of the connection, the client's address and
+        /// port, and the user; the manual lists what may stand behind a percent sign.
+        prefix: Option<LinePrefix>, such as "%a:%p-[%u]";
+        /// What a line about a file that was sent or received says.
+        transfers: Option<TransferLine>, such as "%v %f completed=%c bytes=%b seconds=%s";
+        /// A file to which every transfer of a file is written as wu-ftpd does it, for programs that read xferlog(5). It may
+        /// be renamed or removed at any time.
+        xferlog: Option<AbsolutePath>, such as "/var/log/xferlog";
     }
 
     /// What happens, for programs to read: who came and went, which files were moved, what was changed.

@@ -286,6 +286,8 @@ impl fmt::Display for RootDir {
 pub enum LogTarget {
     /// syslog(3), facility ftp.
     Syslog,
+    /// The journal of systemd, in its own protocol.
+    Journal,
     /// Standard error.
     Stderr,
     /// The end of this file.
@@ -298,9 +300,12 @@ impl FromStr for LogTarget {
     fn from_str(text: &str) -> Result<LogTarget, String> {
         match text {
             "syslog" => Ok(LogTarget::Syslog),
+            "journal" => Ok(LogTarget::Journal),
             "stderr" => Ok(LogTarget::Stderr),
             path if path.starts_with('/') => path.parse().map(LogTarget::File),
-            _ => Err(format!("{text:?} is neither \"syslog\" nor \"stderr\" nor an absolute path")),
+            _ => Err(format!(
+                "{text:?} is neither \"syslog\" nor \"journal\" nor \"stderr\" nor an absolute path"
+            )),
         }
     }
 }
@@ -309,6 +314,7 @@ impl fmt::Display for LogTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LogTarget::Syslog => f.write_str("syslog"),
+            LogTarget::Journal => f.write_str("journal"),
             LogTarget::Stderr => f.write_str("stderr"),
             LogTarget::File(path) => path.fmt(f),
         }
@@ -379,7 +385,7 @@ pub(super) use words;
 
 text_values! {
     AbsolutePath: "absolute path".into();
-    LogTarget: "\"syslog\", \"stderr\" or the absolute path of a file".into();
+    LogTarget: "\"syslog\", \"journal\", \"stderr\" or the absolute path of a file".into();
     OctalMode: "octal mode as text".into();
     Permissions: "permission letters".into();
     PortRange: "range of ports, such as \"50000-50999\"".into();

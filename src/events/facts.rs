@@ -2,10 +2,8 @@
 //! the JSON object, the variable of the environment and the manual are made.
 
 use std::borrow::Cow;
-use std::io;
 use std::net::SocketAddr;
 
-use serde::ser::{SerializeMap, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -13,7 +11,7 @@ use super::telling::{event_name, name_of};
 use crate::config::EventName;
 use crate::ipc::messages::{Direction, Event, Outcome};
 use crate::ipc::occurrences::{Occurrence, What};
-use crate::log::json::Harmless;
+use crate::log::json::Object;
 
 /// A value of a fact.
 pub enum Value<'a> {
@@ -81,11 +79,11 @@ facts! {
     /// The file or directory, as the client sees it.
     path = |told| path(&told.what).map(|path| Value::Bytes(path.into()));
     /// The same as the machine sees it: an absolute path. Symbolic links in it are not followed.
-    file = |told| path(&told.what).map(|path| real(&told.whom.root, path));
+    file = |told| path(&told.what).map(|path| Value::Bytes(real(&told.whom.root, path)));
     /// Where it was renamed or copied to, or what a symbolic link leads to, as the client sees it.
     to_path = |told| target(&told.what).map(|path| Value::Bytes(path.into()));
     /// The same as the machine sees it.
-    to_file = |told| target(&told.what).map(|path| real(&told.whom.root, path));
+    to_file = |told| target(&told.what).map(|path| Value::Bytes(real(&told.whom.root, path)));
     /// The new mode, in octal.
     mode = |told| match &told.what {
         What::Done(Event::ModeChanged { mode, .. }) => Some(Value::Text(format!("{mode:04o}").into())),
@@ -139,39 +137,18 @@ facts! {
 /// An event as one object of JSON, without the end of the line. No character in it can end a line or change what a
 /// terminal shows.
 pub fn json(told: &Occurrence) -> Vec<u8> {
-    let mut line = Vec::with_capacity(512);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut line, Harmless);
-    // Writing to memory does not fail, and no value here is one that JSON does not know.
-    let _ = write_json(told, &mut serializer);
-    line
-}
-
-fn write_json<W: io::Write>(
-    told: &Occurrence,
-    serializer: &mut serde_json::Serializer<W, Harmless>,
-) -> serde_json::Result<()> {
-    let mut map = serializer.serialize_map(None)?;
+    let mut object = Object::new();
     for fact in FACTS {
         match (fact.value)(told) {
             None => {}
-            Some(Value::Text(text)) => map.serialize_entry(fact.name, &text)?,
-            Some(Value::Bytes(bytes)) => match std::str::from_utf8(&bytes) {
-                Ok(text) => map.serialize_entry(fact.name, text)?,
-                Err(_) => {
-                    map.serialize_entry(fact.name, &String::from_utf8_lossy(&bytes))?;
-                    map.serialize_entry(&format!("{}_hex", fact.name), &hexadecimal(&bytes))?;
-                }
-            },
-            Some(Value::Number(number)) => map.serialize_entry(fact.name, &number)?,
-            Some(Value::Micros(micros)) => map.serialize_entry(fact.name, &(micros as f64 / 1e6))?,
-            Some(Value::Truth(truth)) => map.serialize_entry(fact.name, &truth)?,
+            Some(Value::Text(text)) => object.text(fact.name, &text),
+            Some(Value::Bytes(bytes)) => object.bytes(fact.name, &bytes),
+            Some(Value::Number(number)) => object.number(fact.name, number),
+            Some(Value::Micros(micros)) => object.seconds(fact.name, micros),
+            Some(Value::Truth(truth)) => object.truth(fact.name, truth),
         }
     }
-    map.end()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    object.finish()
 }
 
 fn text(text: &str) -> Option<Value<'_>> {
@@ -256,17 +233,18 @@ fn target(what: &What) -> Option<&[u8]> {
     }
 }
 
-/// What the client sees at `path`, where `root` is what he sees as `/`.
-fn real<'a>(root: &[u8], path: &'a [u8]) -> Value<'a> {
+/// What the client sees at `path`, as the machine sees it; `root` is what he sees as `/`.
+pub fn real<'a>(root: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
     let root = root.strip_suffix(b"/").unwrap_or(root);
-    Value::Bytes(match root {
+    match root {
         [] => path.into(),
         _ if path == b"/" => root.to_vec().into(),
         _ => [root, path].concat().into(),
-    })
+    }
 }
 
-fn result(outcome: Outcome) -> &'static str {
+/// How a transfer ended, in a word.
+pub fn result(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Complete => "complete",
         Outcome::Aborted => "aborted",
@@ -281,12 +259,17 @@ mod tests {
     use crate::ipc::occurrences::{Identity, Whom};
     use proptest::prelude::*;
 
+    fn hexadecimal(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn received(path: &[u8]) -> Occurrence {
         let what = What::Done(Event::Transferred {
             direction: Direction::In,
             path: path.to_vec(),
             bytes: 7,
             micros: 1500,
+            ascii: false,
             outcome: Outcome::Complete,
         });
         let whom = Whom {

@@ -12,7 +12,15 @@ values! {
         /// Data still moves; sent every few seconds. `bytes` counts from the beginning of the transfer.
         Progress { bytes: u64 },
         /// Data has ceased to move.
-        Transferred { direction: Direction, path: Vec<u8>, bytes: u64, micros: u64, outcome: Outcome },
+        /// `ascii`: in TYPE A.
+        Transferred {
+            direction: Direction,
+            path: Vec<u8>,
+            bytes: u64,
+            micros: u64,
+            ascii: bool,
+            outcome: Outcome,
+        },
         Removed { path: Vec<u8> },
         Renamed { from: Vec<u8>, to: Vec<u8> },
         DirectoryMade { path: Vec<u8> },

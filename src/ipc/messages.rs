@@ -370,6 +370,7 @@ mod tests {
                 path: path.clone(),
                 bytes: id,
                 micros: id,
+                ascii: true,
                 outcome: Outcome::CutShort,
             }));
             survives(&FromSession::Event(Event::Renamed { from: path.clone(), to: path }));

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::Session;
 use super::connection::Connection;
 use super::data::NoData;
 use super::error::Error;
 use super::watch::Interrupted;
+use super::{Representation, Session};
 use crate::ipc::messages::{Direction, Event, Outcome as Ending};
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
@@ -188,6 +188,7 @@ impl Session {
                 path: moving.path,
                 bytes: moving.bytes,
                 micros: u64::try_from(moving.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                ascii: self.representation == Representation::Ascii,
                 outcome,
             });
         }

@@ -53,6 +53,7 @@ impl Session {
                 path: work.path,
                 bytes: work.bytes,
                 micros: u64::try_from(work.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                ascii: false,
                 outcome,
             });
         }

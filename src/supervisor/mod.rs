@@ -197,7 +197,7 @@ pub(crate) fn descriptors_for(max_sessions: u32) -> u64 {
 }
 
 fn open_log(config: &Config) -> Result<(), Failure> {
-    log::open(&config.log.to, config.log.level).doing(|| format!("open the log {}", config.log.to))
+    log::open(&config.log).doing(|| format!("open the log {}", config.log.to))
 }
 
 /// The service manager may be absent; nothing depends on it.

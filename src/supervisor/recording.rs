@@ -167,7 +167,7 @@ impl Recorder {
 
     fn become_recorder(&self) -> ! {
         title::set("ftpd: events");
-        log::set_prefix(String::new());
+        log::set_subject(log::Subject::default());
         let exit = match self.confine() {
             Ok(()) => events::run(&self.plan, &self.ear),
             Err(failure) => {

@@ -1,7 +1,9 @@
 //! What a session tells becomes lines of the log.
 
+use crate::config::LogOptions;
+use crate::events::facts;
 use crate::ipc::messages::{Direction, Event, Leaving, Outcome};
-use crate::log::{self, quoted};
+use crate::log::{self, Fact, quoted};
 
 /// How many bytes went each way, over all transfers of a session.
 #[derive(Debug, Default)]
@@ -11,25 +13,54 @@ pub struct Totals {
     pub received: u64,
 }
 
-/// Writes the line of an event, if it has one.
-pub fn record(event: &Event, totals: &mut Totals, commands: bool) {
+/// Writes the line of an event, if it has one. `root` is what the client sees as `/`.
+pub fn record(event: &Event, totals: &mut Totals, options: &LogOptions, root: &[u8]) {
     match event {
         Event::Command { verb, argument, code } => {
-            if commands {
-                log::info(format_args!("{} {} {code}", quoted(verb.as_bytes()), quoted(argument)));
+            if options.commands {
+                let facts = [
+                    ("verb", Fact::Text(verb)),
+                    ("argument", Fact::Bytes(argument)),
+                    ("code", Fact::Number((*code).into())),
+                ];
+                let line = format!("{} {} {code}", quoted(verb.as_bytes()), quoted(argument));
+                log::info_with(&facts, line);
             }
         }
         Event::TransferBegan { .. } | Event::Progress { .. } => {}
-        Event::Transferred { direction, path, bytes, micros, outcome } => {
+        Event::Transferred { direction, path, bytes, micros, ascii: _, outcome } => {
             totals.add(*direction, *bytes);
-            log::info(format_args!(
-                "{} {} completed={} bytes={bytes} seconds={:.3}{}",
-                name_of(*direction),
-                quoted(path),
-                u8::from(*outcome == Outcome::Complete),
-                *micros as f64 / 1e6,
-                ending(*outcome),
-            ));
+            let seconds = *micros as f64 / 1e6;
+            let facts = [
+                ("verb", Fact::Text(name_of(*direction))),
+                ("path", Fact::Bytes(path)),
+                ("bytes", Fact::Number(*bytes)),
+                ("seconds", Fact::Micros(*micros)),
+                ("result", Fact::Text(facts::result(*outcome))),
+            ];
+            let own = options.transfers.as_ref().filter(|_| is_of_a_file(*direction));
+            log::info_with(
+                &facts,
+                match own {
+                    Some(format) => format.expand(|token| match token {
+                        'v' => name_of(*direction).to_owned(),
+                        'f' => quoted(path).to_string(),
+                        'F' => quoted(&facts::real(root, path)).to_string(),
+                        'b' => bytes.to_string(),
+                        's' => format!("{seconds:.3}"),
+                        'c' => u8::from(*outcome == Outcome::Complete).to_string(),
+                        'r' => facts::result(*outcome).to_owned(),
+                        other => log::token(other).unwrap_or_default(),
+                    }),
+                    None => format!(
+                        "{} {} completed={} bytes={bytes} seconds={seconds:.3}{}",
+                        name_of(*direction),
+                        quoted(path),
+                        u8::from(*outcome == Outcome::Complete),
+                        ending(*outcome),
+                    ),
+                },
+            );
         }
         Event::Removed { path } => log::info(format_args!("removed {}", quoted(path))),
         Event::Renamed { from, to } => log::info(format_args!("renamed {} to {}", quoted(from), quoted(to))),
@@ -72,6 +103,14 @@ impl Totals {
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "files={} sent={} received={}", self.files, self.sent, self.received)
+    }
+}
+
+/// Whether a file goes over the network.
+pub fn is_of_a_file(direction: Direction) -> bool {
+    match direction {
+        Direction::Out | Direction::In => true,
+        Direction::Listing | Direction::Digest | Direction::Copy | Direction::Removal => false,
     }
 }
 

@@ -10,6 +10,7 @@ use super::keys::KeyHolder;
 use super::login::Login;
 use super::processes::{Frontend, Session};
 use super::serve::Ending;
+use super::transfers::Transfers;
 use super::watch::Watch;
 use super::{Client, Worker, favours, policy};
 use crate::config::{Count, SessionOptions, SessionReuse, WeekMinute};
@@ -38,6 +39,9 @@ pub(super) struct Attendance<'a> {
     relay: Option<Frontend>,
     /// The relay has been told to end TLS, and has until then.
     clearing: Option<Instant>,
+    /// What he sees as `/`.
+    root: Vec<u8>,
+    transfers: Transfers,
     /// What the session said about its end, if it did.
     left: Option<Ending>,
     /// The administrator wants the client to go, and he is told so until then.
@@ -57,7 +61,12 @@ impl<'a> Attendance<'a> {
     ) -> Attendance<'a> {
         let watch = Watch::new(login.options(), Instant::now());
         let hours_end = end_of_hours(login.options());
+        let has_anonymous = worker.inheritance.config.has_anonymous(login.host());
+        let is_anonymous = has_anonymous && login.name() == "anonymous";
+        let transfers = Transfers::of(client.peer.ip(), is_anonymous);
         Attendance {
+            root: worker.telling.root(),
+            transfers,
             worker,
             client,
             login,
@@ -234,7 +243,10 @@ impl<'a> Attendance<'a> {
                 favours::data_socket(link, self.client, port, config.data.dscp.map(Count::get))
             }
             FromSession::Event(event) => {
-                accounting::record(&event, &mut self.totals, config.log.commands);
+                accounting::record(&event, &mut self.totals, &config.log, &self.root);
+                if let Some(xferlog) = &config.log.xferlog {
+                    self.transfers.record(xferlog, &event, &self.root, &self.login);
+                }
                 self.worker.tell(What::Done(event));
                 Ok(())
             }

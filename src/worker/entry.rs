@@ -309,12 +309,8 @@ impl Worker<'_> {
             Some(outer) => dialogue.frontend.send_with(&ToFrontend::GrantedBehindTls, outer.as_fd()),
             None => dialogue.frontend.send(&ToFrontend::Granted),
         };
-        log::set_prefix(format!(
-            "#{} {}-[{}]",
-            client.id,
-            client.peer,
-            log::escaped(login.name().as_bytes())
-        ));
+        let (user, host) = (Some(login.name().to_owned()), login.host().map(String::from));
+        log::set_subject(log::Subject { user, host, ..client.subject() });
         self.show("worker", format_args!("{} {}", login.name(), client.peer.ip()));
         let name = quoted(login.name().as_bytes());
         let host =

@@ -22,6 +22,7 @@ mod proof;
 mod relay;
 mod serve;
 mod telling;
+mod transfers;
 mod watch;
 
 pub use inheritance::Inheritance;
@@ -77,6 +78,14 @@ pub struct Client {
     pub control: OwnedFd,
 }
 
+impl Client {
+    /// As the log has him.
+    fn subject(&self) -> log::Subject {
+        let (peer, local) = (Some(self.peer), Some(self.local));
+        log::Subject { session: self.id, peer, local, user: None, host: None }
+    }
+}
+
 /// A worker: what it was born with and has made since.
 struct Worker<'a> {
     inheritance: &'a Inheritance,
@@ -120,7 +129,7 @@ impl Worker<'_> {
     /// From here on it is known whom this worker serves.
     fn introduce(&self, client: &Client) {
         self.show("worker", client.peer.ip());
-        log::set_prefix(format!("#{} {}", client.id, client.peer));
+        log::set_subject(client.subject());
     }
 
     fn wait_for_client(mut self, frontend: processes::Frontend) -> Exit {

@@ -153,7 +153,9 @@ fn start(
         data,
         report_commands: config.log.commands,
         asked: parts.telling.as_ref().map_or(0, |telling| telling.plan.asked()),
-        report_transfers: log::level() >= LogLevel::Info || wants_transfers(parts),
+        report_transfers: log::level() >= LogLevel::Info
+            || config.log.xferlog.is_some()
+            || wants_transfers(parts),
         root: place.root,
         place: place.number,
         home: place.start,

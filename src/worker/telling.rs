@@ -26,6 +26,11 @@ impl Default for Telling {
 }
 
 impl Telling {
+    /// What the client sees as `/`; empty before the login.
+    pub fn root(&self) -> Vec<u8> {
+        self.whom.borrow().root.clone()
+    }
+
     /// Of this client, from here on.
     pub fn introduce(&mut self, client: &Client) {
         self.since = Instant::now();
@@ -52,7 +57,7 @@ impl Worker<'_> {
         let (event, path) = facts::asked(&wish);
         let why = format!("a program said: {refused}");
         let refusal = Event::Refused { operation: event.to_owned(), path: path.to_vec(), why };
-        accounting::record(&refusal, &mut Totals::default(), false);
+        accounting::record(&refusal, &mut Totals::default(), &self.inheritance.config.log, &[]);
         self.tell(What::Done(refusal));
         Some(refused)
     }

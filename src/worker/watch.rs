@@ -106,6 +106,7 @@ mod tests {
             path: vec![],
             bytes: 1,
             micros: 1,
+            ascii: true,
             outcome: Outcome::Complete,
         };
         watch.sign_of_life(Some(&done), start + 3 * MINUTE);

@@ -157,7 +157,7 @@ fn wait_for_file(path: &str, text: &str) -> String {
 }
 
 /// Starts a daemon that does not write to standard error, so that its log cannot say when it listens.
-fn start_silently(world: &World, settings: &str) -> Server {
+pub fn start_silently(world: &World, settings: &str) -> Server {
     let configuration = world.own_directory("etc").join("ftpd.toml");
     std::fs::write(&configuration, format!("login.failure-delay = 0\n{settings}\n")).expect("configuration");
     let mut command = world.command(crate::world::DAEMON);
@@ -189,7 +189,7 @@ fn follows_a_file_that_was_moved_away() {
 }
 
 /// Listens where syslogd does.
-fn syslog() -> UnixDatagram {
+pub fn syslog() -> UnixDatagram {
     _ = std::fs::remove_file("/dev/log");
     let socket = UnixDatagram::bind("/dev/log").expect("/dev/log");
     socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
@@ -197,7 +197,7 @@ fn syslog() -> UnixDatagram {
 }
 
 /// Reads messages until one contains `text`.
-fn wait_for_message(socket: &UnixDatagram, text: &str) -> String {
+pub fn wait_for_message(socket: &UnixDatagram, text: &str) -> String {
     let mut buffer = [0; 10_000];
     loop {
         let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("no {text} in syslog"));

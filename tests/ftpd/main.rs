@@ -56,6 +56,7 @@ modules! {
     reload
     shutdown
     logging
+    log_formats
     events
     hooks
     systemd

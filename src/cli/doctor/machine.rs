@@ -90,7 +90,9 @@ fn log(config: &Config, report: &mut Report) {
             report.warning("log", "there is no /dev/log: lines are lost", advice);
         }
         LogTarget::Syslog => report.good("log", "syslog"),
-        LogTarget::Stderr | LogTarget::File(_) => report.good("log", config.log.to.to_string()),
+        LogTarget::Journal | LogTarget::Stderr | LogTarget::File(_) => {
+            report.good("log", config.log.to.to_string())
+        }
     }
 }
 
