@@ -15,7 +15,7 @@ use super::transfer::Cut;
 use super::worker::Orders;
 use super::{End, Session};
 use crate::config::{SessionReuse, Tls};
-use crate::ipc::messages::{FavourLink, FromSession, Leaving, ToSession};
+use crate::ipc::messages::{Direction, FavourLink, FromSession, Leaving, ToSession};
 use crate::protocol::reply::{Code, Reply};
 use crate::system::poll::PollFlags;
 use crate::tls::sessions::{Remembered, Sessions};
@@ -191,6 +191,9 @@ impl Session {
         };
         let config = setup.for_client(&accepted.client_hello());
         let mut stream = Stream::accept(accepted, config, PIECE, connection.as_fd()).map_err(failed)?;
+        if self.moving.as_ref().is_some_and(|moving| moving.direction == Direction::In) {
+            stream.hold_tickets();
+        }
         while let Some(flags) = stream.shake_hands(connection.as_fd()).map_err(failed)? {
             self.await_handshake(&connection, flags, deadline)?;
         }

@@ -77,6 +77,8 @@ impl Setup {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified(identity, holder))));
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        // Of what both have, the order of the configuration decides.
+        config.ignore_client_order = true;
         config.send_tls13_tickets = 0;
         if let Some(Resumption { tickets, sessions }) = resumption {
             if let Some(tickets) = tickets.tickets() {

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::sys::uio::writev;
 use rustls::server::{Accepted, Acceptor};
-use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
 use crate::system::memory::wipe;
 use crate::system::poll::PollFlags;
@@ -62,6 +62,8 @@ pub struct Stream {
     to: usize,
     /// The client has closed the socket.
     ended: bool,
+    /// What TLS 1.3 says behind the handshake is kept until there is more to send.
+    holds_tickets: bool,
 }
 
 impl Stream {
@@ -73,9 +75,14 @@ impl Stream {
         socket: BorrowedFd<'_>,
     ) -> io::Result<Stream> {
         match accepted.into_connection(config) {
-            Ok(connection) => {
-                Ok(Stream { connection, incoming: vec![0; capacity], from: 0, to: 0, ended: false })
-            }
+            Ok(connection) => Ok(Stream {
+                connection,
+                incoming: vec![0; capacity],
+                from: 0,
+                to: 0,
+                ended: false,
+                holds_tickets: false,
+            }),
             Err((error, mut alert)) => {
                 let _ = alert.write(&mut Socket(socket));
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
@@ -83,9 +90,20 @@ impl Stream {
         }
     }
 
+    /// Keeps tickets until the end, for a client who is going to send. Many a program only writes and then closes: if
+    /// something had come that it has not read, its kernel would take back what it wrote (RFC 9293 3.6.1).
+    pub fn hold_tickets(&mut self) {
+        self.holds_tickets = true;
+    }
+
     /// Carries the handshake on. What is returned is to be waited for; nothing: it is done, and everything is sent.
     pub fn shake_hands(&mut self, socket: BorrowedFd<'_>) -> io::Result<Option<PollFlags>> {
         loop {
+            // In TLS 1.3 the client has the last word of the handshake itself.
+            let newest = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+            if self.holds_tickets && newest && !self.connection.is_handshaking() {
+                return Ok(None);
+            }
             match self.flush(socket) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
