@@ -30,7 +30,9 @@ macro_rules! modules {
     };
 }
 
+// The auditors take longest, nearly all of it waiting: they should not be the last to end.
 modules! {
+    tls_auditors
     login
     pam
     virtual_users
@@ -75,6 +77,7 @@ modules! {
     rules
     tls
     tls_clients
+    tls_clients_of_programs
     certificates_of_clients
     ends_of_tls
 }
@@ -82,18 +85,30 @@ modules! {
 /// What is tested also where no world can be made.
 const ANYWHERE: &[&str] = &["share::needs_no_root"];
 
-/// A test that needs more of the kernel than a world does.
+/// A test that needs more of the machine than a world does.
 struct Demanding {
     name: &'static str,
     is_possible: fn() -> bool,
     needs: &'static str,
 }
 
-const DEMANDING: &[Demanding] = &[Demanding {
-    name: "site::tells_a_quota_and_what_it_leaves",
-    is_possible: world::has_quotas,
-    needs: "needs quotas of tmpfs",
-}];
+const DEMANDING: &[Demanding] = &[
+    Demanding {
+        name: "site::tells_a_quota_and_what_it_leaves",
+        is_possible: world::has_quotas,
+        needs: "needs quotas of tmpfs",
+    },
+    Demanding {
+        name: "tls_clients_of_programs::curl_with_gnutls",
+        is_possible: tls_clients_of_programs::has_curl_with_gnutls,
+        needs: "needs pycurl with GnuTLS",
+    },
+    Demanding {
+        name: "tls_clients_of_programs::perl_with_net_ftpssl",
+        is_possible: tls_clients_of_programs::has_net_ftpssl,
+        needs: "needs Net::FTPSSL",
+    },
+];
 
 fn main() {
     let mut arguments = Arguments::from_args();

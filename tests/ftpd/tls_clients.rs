@@ -39,12 +39,13 @@ pub fn start(world: &World, settings: &str) -> Server {
     Server::start(world, &format!("tls.certificates = [{certificate:?}]\n{settings}"))
 }
 
-fn attempt(world: &World, program: &str, arguments: &[&str]) -> Output {
+/// Runs a client to its end, which may be a bad one.
+pub fn attempt(world: &World, program: &str, arguments: &[&str]) -> Output {
     world.command(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
 /// Runs a client to its end, which must be a good one; returns what it printed.
-fn run(world: &World, program: &str, arguments: &[&str]) -> String {
+pub fn run(world: &World, program: &str, arguments: &[&str]) -> String {
     let output = attempt(world, program, arguments);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {arguments:?}: {}\n{out}\n{err}", output.status);
