@@ -128,6 +128,7 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.limits.connection_rate = None;
     config.limits.max_load = None;
     config.session.max_sessions_per_user = None;
+    config.session.command_rate = None;
     config.session.max_sessions_per_user_and_address = None;
     config.session.max_sessions_per_group = None;
     config.anonymous.max_sessions = None;

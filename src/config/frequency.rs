@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::value::text_values;
 
@@ -34,6 +34,26 @@ impl Frequency {
     /// What lies between two times that are spread evenly.
     pub fn interval(self) -> Duration {
         self.span() / self.times
+    }
+}
+
+/// How often one has done something, as one number: when all of it would be paid off, were it spread evenly.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tempo {
+    paid: Option<Instant>,
+}
+
+impl Tempo {
+    /// It is to happen once more: it has, or it may not before the moment that is returned.
+    pub fn strike(&mut self, most: Frequency, now: Instant) -> Result<(), Instant> {
+        let paid = self.paid.map_or(now, |paid| paid.max(now)) + most.interval();
+        match paid.checked_duration_since(now + most.span()) {
+            Some(over) if !over.is_zero() => Err(now + over),
+            Some(_) | None => {
+                self.paid = Some(paid);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -99,6 +119,19 @@ mod tests {
             "1/ß",
         ] {
             assert!(text.parse::<Frequency>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_keeps_the_tempo_never_waits_and_who_does_not_waits_for_an_interval() {
+        let (mut tempo, now, most) = (Tempo::default(), Instant::now(), "4/s".parse().unwrap());
+        let step = Duration::from_millis(250);
+        for _ in 0..4 {
+            assert_eq!(tempo.strike(most, now), Ok(()));
+        }
+        assert_eq!(tempo.strike(most, now), Err(now + step));
+        for late in 1..20 {
+            assert_eq!(tempo.strike(most, now + step * late), Ok(()));
         }
     }
 

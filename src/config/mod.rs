@@ -40,7 +40,7 @@ pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};
 pub use error::{Error, Problem};
 pub use events::{EventName, HookTime};
-pub use frequency::Frequency;
+pub use frequency::{Frequency, Tempo};
 pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use hours::{Hours, WeekMinute, next_change};
 pub use log::{Facility, LOG_TOKENS, LinePrefix, LogFormat, SyslogFormat, TRANSFER_TOKENS, TransferLine};
@@ -58,8 +58,8 @@ pub use texts::{Banner, FileName, Message};
 pub use tls::{Alpn, CipherName, GroupName, RequireTls, SessionReuse, TlsVersion};
 pub use value::Value;
 pub use values::{
-    AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
-    Seconds, Template,
+    AbsolutePath, CommandExcess, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange,
+    ProcessTitles, RootDir, Seconds, Template,
 };
 
 use declare::Options;

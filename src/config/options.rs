@@ -19,8 +19,8 @@ use super::size::Size;
 use super::texts::{Banner, FileName, Message};
 use super::tls::{Alpn, CipherName, GroupName, RequireTls, SessionReuse, TlsVersion};
 use super::values::{
-    AbsolutePath, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange, ProcessTitles, RootDir,
-    Seconds, Template,
+    AbsolutePath, CommandExcess, Count, ListingTimes, LogLevel, LogTarget, OctalMode, PortRange,
+    ProcessTitles, RootDir, Seconds, Template,
 };
 
 options! {
@@ -187,6 +187,13 @@ options! {
         umask: OctalMode = "022";
         /// Time without a command after which a client is sent away. It does not run while data moves.
         idle_timeout: Seconds<1, 604_800> = 300;
+        /// How long a session may last; then it ends, also in the middle of a transfer. 0: as long as the client likes.
+        session_timeout: Seconds<0, 31_536_000> = 0;
+        /// How many commands a client may say in a time, also before the login. If not set, there is no such limit.
+        command_rate: Option<Frequency>, such as "50/s";
+        /// What becomes of a client who says more: `"slow"`, they are obeyed later; `"end"`, the connection ends; `"ban"`,
+        /// and his address is banned, if it is not `trusted` in `[limits]`.
+        command_excess: CommandExcess = "slow";
         /// Sessions of one user at the same time. If not set, there is no such limit.
         max_sessions_per_user: Option<Count<1, 100_000>>, such as 4;
         /// Sessions of one user at the same time from one address. If not set, there is no such limit.

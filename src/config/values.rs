@@ -372,6 +372,15 @@ words! {
         /// Also user, address and file.
         Full = "full",
     }
+    /// What becomes of a client who says more commands than `command-rate` allows.
+    CommandExcess {
+        /// They are obeyed later.
+        Slow = "slow",
+        /// 421, and the end of the connection.
+        End = "end",
+        /// The same, and a ban of his address.
+        Ban = "ban",
+    }
     /// In which time zone LIST shows times.
     ListingTimes {
         /// Coordinated universal time, as in MLSD and MDTM.

@@ -154,6 +154,12 @@ impl Connection {
         }
     }
 
+    /// Waits without listening to the client. True: the worker has said something, or one of the two is gone.
+    pub fn rest(&self, worker: &LoginLink, until: Instant) -> bool {
+        let watched = [(worker.as_fd(), PollFlags::POLLIN), (self.socket.as_fd(), CLIENT_GONE)];
+        !matches!(wait(watched, Some(until)), Ok([message, client]) if message.is_empty() && client.is_empty())
+    }
+
     fn heard(&mut self) -> Option<Heard> {
         match self.lines.take()? {
             Ok(line) => Some(Heard::Line(line)),

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::Config;
+use crate::config::{CommandExcess, Config, Tempo};
 use crate::exit::Exit;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
@@ -69,6 +69,8 @@ pub struct Frontend {
     session: Option<OwnedFd>,
     /// What TLS needs, where there is any.
     tls: Option<tls::Parts>,
+    /// How fast commands come.
+    tempo: Tempo,
 }
 
 impl State for Frontend {}
@@ -115,6 +117,7 @@ pub fn run(
         upgrading: None,
         session: None,
         tls: tickets.cloned().map(|tickets| tls::Parts { tickets, finishing: Arc::default() }),
+        tempo: Tempo::default(),
     };
     let outcome = frontend.serve(implicit, greeted);
     if let Some(session) = frontend.session.take()
@@ -162,7 +165,13 @@ impl Frontend {
     /// Obeys a line at a time. The client's further lines stay in the socket: they may be for his session.
     fn converse(&mut self) -> Result<Leaving, Exit> {
         loop {
-            match self.connection.hear(&self.worker, self.deadline) {
+            let heard = self.connection.hear(&self.worker, self.deadline);
+            if matches!(heard, Heard::Line(_) | Heard::TooLong) && !self.keep_tempo() {
+                let text = "Too many commands in a short time. Goodbye.";
+                self.connection.send(&Reply::new(Code::NotAvailable, text));
+                return Ok(Leaving::Flooding);
+            }
+            match heard {
                 Heard::Line(line) => {
                     let command = Command::parse(&line);
                     if FOREIGN_VERBS.contains(&command.verb.as_str()) {
@@ -220,6 +229,23 @@ impl Frontend {
                 return Ok(Leaving::Abuse);
             }
         }
+    }
+
+    /// Before a command is obeyed: if it comes too soon, it waits. False: the client has to go.
+    fn keep_tempo(&mut self) -> bool {
+        let session = &self.config.session;
+        let Some(rate) = session.command_rate else { return true };
+        while let Err(until) = self.tempo.strike(rate, Instant::now()) {
+            if session.command_excess != CommandExcess::Slow {
+                return false;
+            }
+            // The worker's word, or the end of the time to log in, is heard behind this command.
+            if self.connection.rest(&self.worker, until.min(self.deadline)) || Instant::now() >= self.deadline
+            {
+                break;
+            }
+        }
+        true
     }
 
     fn obey(&mut self, command: &Command) -> Reply {

@@ -85,6 +85,10 @@ values! {
         Kicked,
         /// 421: the hours at which he may be logged in are over.
         HoursOver,
+        /// 421: his session has lasted as long as it may.
+        TimeOver,
+        /// 421: he says too many commands in too short a time.
+        Flooding,
     }
 }
 

@@ -36,6 +36,7 @@ mod reading;
 mod splice;
 mod storing;
 mod targets;
+mod tempo;
 mod temporary;
 mod terms;
 #[cfg(test)]
@@ -52,7 +53,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Data, Network, SessionOptions, Tls};
+use crate::config::{Data, Network, SessionOptions, Tempo, Tls};
 use crate::exit::Exit;
 use crate::ipc::messages::{Event, FavourLink, Leaving};
 use crate::ipc::page::SessionPage;
@@ -232,6 +233,8 @@ pub struct Session {
     ending: Option<End>,
     /// The client was told that he has to go.
     sent_away: bool,
+    /// How fast commands come.
+    tempo: Tempo,
 }
 
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
@@ -291,6 +294,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         ending: None,
         page: start.page,
         sent_away: false,
+        tempo: Tempo::default(),
         worker,
     };
     session.page.tell_cwd(session.cwd.as_bytes());
@@ -330,6 +334,14 @@ impl Session {
                 };
                 self.control.queue(&Reply::new(Code::NotAvailable, text));
                 return End::Left(why);
+            }
+            if self.is_expired() {
+                return self.send_away(Leaving::TimeOver);
+            }
+            if self.control.waiting(0).is_some()
+                && let Err(end) = self.keep_tempo()
+            {
+                return end;
             }
             if let Some(line) = self.next_line() {
                 let reply = self.obey(line);

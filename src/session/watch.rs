@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{End, Session};
 use crate::ipc::messages::{Event, Leaving};
 use crate::protocol::command::Command;
-use crate::protocol::reply::{Code, Reply};
+
 use crate::protocol::verb;
 use crate::session::verbs::VERBS;
 use crate::system::poll::{self, PollFlags};
@@ -47,7 +47,7 @@ impl Session {
         if clogged_until.is_some_and(|until| until <= Instant::now()) {
             return Err(End::Left(Leaving::Vanished));
         }
-        let until = [deadline, clogged_until].into_iter().flatten().min();
+        let until = [deadline, clogged_until, self.expiry()].into_iter().flatten().min();
         let (data, flags) = data.unwrap_or((self.worker.as_fd(), PollFlags::empty()));
         let interest = self.control.interest();
         let control = if interest.is_empty() { self.worker.as_fd() } else { self.control.as_fd() };
@@ -60,20 +60,13 @@ impl Session {
         if let Some(why) = self.worker.must_leave() {
             return Err(self.send_away(why));
         }
+        if self.is_expired() {
+            return Err(self.send_away(Leaving::TimeOver));
+        }
         if !interest.is_empty() && !control.is_empty() {
             self.control.woken(control);
         }
         Ok(if flags.is_empty() { PollFlags::empty() } else { data })
-    }
-
-    /// The client is told once that he has to go; a transfer that is going on is no reason to wait.
-    pub(super) fn send_away(&mut self, why: Leaving) -> End {
-        if !std::mem::replace(&mut self.sent_away, true) {
-            self.control
-                .queue(&Reply::new(Code::NotAvailable, "The administrator has ended this session. Goodbye."));
-            self.control.flush();
-        }
-        End::Left(why)
     }
 
     /// Waits for a descriptor of a data connection, meanwhile obeying what is obeyed during a transfer. `false`: the
@@ -112,13 +105,20 @@ impl Session {
             return Err(End::WorkerGone.into());
         }
         while let Some(line) = self.control.waiting(self.passed) {
-            let command = line.as_ref().map(|line| Command::parse(line));
-            let at_once = command.is_ok_and(|command| {
-                let meant = command.argument.is_empty()
-                    && verb::find(VERBS, &command.verb).is_some_and(|verb| verb.during_transfer);
-                meant && (command.verb == "ABOR" || (self.passed == 0 && !pipelined))
-            });
+            let Ok(command) = line.as_ref().map(|line| Command::parse(line)) else {
+                self.passed += 1;
+                continue;
+            };
+            let is_abort = command.verb == "ABOR";
+            let meant = command.argument.is_empty()
+                && verb::find(VERBS, &command.verb).is_some_and(|verb| verb.during_transfer);
+            let at_once = meant && (is_abort || (self.passed == 0 && !pipelined));
             if !at_once {
+                self.passed += 1;
+                continue;
+            }
+            // What comes too fast waits for the end of the transfer, but for ABOR.
+            if !is_abort && self.is_too_fast()?.is_some() {
                 self.passed += 1;
                 continue;
             }

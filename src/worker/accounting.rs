@@ -145,6 +145,8 @@ pub fn reason(why: Leaving) -> &'static str {
         Leaving::Stopping => "the daemon is stopping",
         Leaving::Abuse => "does not speak FTP",
         Leaving::Refused => "refused",
+        Leaving::TimeOver => "the time of the session is over",
+        Leaving::Flooding => "too many commands",
         Leaving::Kicked => "sent away by the administrator",
         Leaving::HoursOver => "the hours of login-hours are over",
     }

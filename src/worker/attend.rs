@@ -13,8 +13,10 @@ use super::serve::Ending;
 use super::transfers::Transfers;
 use super::watch::Watch;
 use super::{Client, Worker, favours, policy};
-use crate::config::{Count, SessionOptions, SessionReuse, WeekMinute};
-use crate::ipc::messages::{FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToWorker};
+use crate::config::{CommandExcess, Count, SessionOptions, SessionReuse, WeekMinute};
+use crate::ipc::messages::{
+    FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
+};
 use crate::ipc::occurrences::What;
 use crate::log;
 use crate::system::poll::{PollFlags, wait};
@@ -256,6 +258,9 @@ impl<'a> Attendance<'a> {
                 link.send(&ToSession::Verdict { refusal })
             }
             FromSession::Left { why } => {
+                if why == Leaving::Flooding && self.login.options().command_excess == CommandExcess::Ban {
+                    let _ = self.worker.supervisor.send(&ToSupervisor::Misbehaved { ban: true });
+                }
                 self.left = Some(Ending::Left(why));
                 Ok(())
             }

@@ -8,7 +8,7 @@ use super::attend::Attendance;
 use super::dialogue::{Dialogue, Heard};
 use super::processes::Frontend;
 use super::{Client, Worker};
-use crate::config::Count;
+use crate::config::{CommandExcess, Count};
 use crate::exit::Exit;
 use crate::ipc::messages::{Admission, Leaving, ToFrontend, ToSupervisor};
 use crate::log;
@@ -60,6 +60,16 @@ impl Worker<'_> {
                 Attendance::new(&self, &client, login, session, keys, relay).until_the_end()
             }
             Err(ending) => {
+                let excess = self.inheritance.config.session.command_excess;
+                let ban = match &ending {
+                    Ending::Left(Leaving::Flooding) => (excess == CommandExcess::Ban).then_some(true),
+                    Ending::Left(Leaving::Abuse) => Some(false),
+                    Ending::Left(_) | Ending::AtOnce | Ending::Reinitialized { .. } => None,
+                };
+                if let Some(ban) = ban {
+                    // Should the supervisor be gone, that shows soon.
+                    let _ = self.supervisor.send(&ToSupervisor::Misbehaved { ban });
+                }
                 frontend.bury();
                 (ending, Totals::default())
             }
@@ -69,10 +79,6 @@ impl Worker<'_> {
         }
         match ending {
             Ending::Left(why) => {
-                if matches!(why, Leaving::Abuse) {
-                    // Should the supervisor be gone, that shows soon.
-                    let _ = self.supervisor.send(&ToSupervisor::Misbehaved { ban: false });
-                }
                 log::info(format_args!("FTP session closed ({}). {totals}", accounting::reason(why)));
                 Exit::Served
             }

@@ -13,6 +13,8 @@ const GRACE: Duration = Duration::from_secs(15);
 pub struct Watch {
     idle: Duration,
     stall: Duration,
+    /// When the session is over, whatever it does.
+    expiry: Option<Instant>,
     transferring: bool,
     last_sign: Instant,
 }
@@ -22,6 +24,8 @@ impl Watch {
         Watch {
             idle: options.idle_timeout.duration(),
             stall: options.stall_timeout.duration(),
+            expiry: (options.session_timeout.seconds() > 0)
+                .then(|| now + options.session_timeout.duration() + GRACE),
             transferring: false,
             last_sign: now,
         }
@@ -46,7 +50,8 @@ impl Watch {
     /// When to look next.
     pub fn deadline(&self) -> Instant {
         let limit = if self.transferring { self.stall } else { self.idle };
-        self.last_sign + limit + GRACE
+        let silent = self.last_sign + limit + GRACE;
+        self.expiry.map_or(silent, |expiry| expiry.min(silent))
     }
 
     /// Whether the session has overstayed, `silence` after the last byte of its client (None: unknown). A session that
@@ -54,6 +59,9 @@ impl Watch {
     pub fn is_over(&mut self, silence: Option<Duration>, unread: bool, now: Instant) -> bool {
         if now < self.deadline() {
             return false;
+        }
+        if self.expiry.is_some_and(|expiry| now >= expiry) {
+            return true;
         }
         let heard =
             silence.and_then(|silence| now.checked_sub(silence)).filter(|_| !self.transferring && !unread);
@@ -75,7 +83,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn watch(now: Instant) -> Watch {
-        Watch { idle: 5 * MINUTE, stall: MINUTE, transferring: false, last_sign: now }
+        Watch { idle: 5 * MINUTE, stall: MINUTE, expiry: None, transferring: false, last_sign: now }
     }
 
     #[test]
@@ -90,6 +98,18 @@ mod tests {
     fn a_stopped_session_does_not_live_on_its_clients_commands() {
         let start = Instant::now();
         assert!(watch(start).is_over(Some(MINUTE), true, start + 6 * MINUTE));
+    }
+
+    #[test]
+    fn a_session_that_gives_signs_of_life_ends_when_its_time_is_over() {
+        let start = Instant::now();
+        let mut watch = Watch { expiry: Some(start + 20 * MINUTE), ..watch(start) };
+        for minute in 1..20 {
+            watch.sign_of_life(None, start + minute * MINUTE);
+            assert!(!watch.is_over(Some(Duration::ZERO), false, start + minute * MINUTE));
+        }
+        assert_eq!(watch.deadline(), start + 20 * MINUTE);
+        assert!(watch.is_over(Some(Duration::ZERO), false, start + 20 * MINUTE));
     }
 
     #[test]

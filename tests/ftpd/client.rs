@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use ftpd::VERBS;
 use ftpd::protocol::command::Command;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect, send, setsockopt, socket,
     sockopt,
@@ -203,6 +204,13 @@ impl Client {
         if let Some(reply) = self.next_reply() {
             panic!("expected the end of the connection, got: {reply}");
         }
+    }
+
+    /// Whether the server has not ended the connection, as far as that has been seen; takes nothing that it has said.
+    pub fn is_open(&self) -> bool {
+        let hangup = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
+        let mut watched = [PollFd::new(self.reader.get_ref().as_fd(), hangup)];
+        poll(&mut watched, PollTimeout::ZERO).expect("poll") == 0
     }
 
     /// The server's address, as this connection has it.

@@ -53,6 +53,8 @@ modules! {
     reinitialize
     limits
     bans
+    timeouts
+    counting
     hosts
     messages
     reload
