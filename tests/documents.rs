@@ -139,6 +139,7 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.login.users_file = None;
     config.login.users_account = None;
     config.login.uid_range = None;
+    config.check.program = None;
     config.anonymous.root_dir = None;
     config.session.missing_home = None;
     config.data.passive_ports = None;

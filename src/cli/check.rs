@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{print, refuse};
 use crate::config::{Config, Finding, Host, Problem};
-use crate::users::{examine as users_files, file};
+use crate::users::{examine as users_files, file, uids};
 use crate::worker::keys;
 
 /// Says what is wrong, or that nothing is. Exit status 1 if the daemon would refuse to start.
@@ -36,6 +36,7 @@ pub fn examine(config: &Config) -> Result<Vec<Problem>, Problem> {
     }
     problems.extend(certificates(config)?);
     problems.extend(missing_accounts(config));
+    problems.extend(taken_uids(config));
     Ok(problems)
 }
 
@@ -74,6 +75,34 @@ fn certificates(config: &Config) -> Result<Vec<Problem>, Problem> {
     }
 }
 
+/// Who has numbers already that are for users of files.
+fn taken_uids(config: &Config) -> Vec<Problem> {
+    let Some(range) = config.login.uid_range else { return Vec::new() };
+    let problem = |what: String| config.problem("login", "uid-range", what);
+    let mut problems = Vec::new();
+    for taken in uids::subordinate() {
+        if taken.start() <= range.uids().end() && range.uids().start() <= taken.end() {
+            let (first, last) = taken.into_inner();
+            problems.push(problem(format!("{first}-{last} is for containers: see subuid(5) and subgid(5)")));
+        }
+    }
+    for (path, what) in [("/etc/passwd", "uid of the account"), ("/etc/group", "gid of the group")] {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        for (name, number) in text.lines().filter_map(numbered) {
+            if range.uids().contains(&number) {
+                problems.push(problem(format!("{number} is the {what} {name}")));
+            }
+        }
+    }
+    problems
+}
+
+/// The name and the number of a line of passwd(5) or group(5).
+fn numbered(line: &str) -> Option<(&str, u32)> {
+    let mut fields = line.split(':');
+    Some((fields.next()?, fields.nth(1)?.parse().ok()?))
+}
+
 /// Accounts and groups that are named and do not exist. The daemon starts without them: they may come from a
 /// directory service that is not there yet.
 fn missing_accounts(config: &Config) -> Vec<Problem> {
@@ -91,6 +120,10 @@ fn missing_accounts(config: &Config) -> Vec<Problem> {
     }
     if let Some(account) = &config.login.users_account {
         user("login", "users-account", account);
+    }
+    if config.check.program.is_some() {
+        user("check", "account", &config.check.account);
+        config.check.accounts.iter().for_each(|account| user("check", "accounts", account));
     }
     let login = &config.login;
     let mut lists = vec![

@@ -7,6 +7,7 @@ mod hosts;
 mod limits;
 mod log;
 mod rules;
+mod sources;
 
 use std::fs::{self, File};
 use std::io;
@@ -83,6 +84,7 @@ impl Config {
         let mut findings = Findings { config: self, found: Vec::new() };
         self.check_listen(&mut findings);
         self.check_login(&mut findings);
+        self.check_sources(&mut findings);
         self.check_anonymous(&mut findings);
         self.check_sessions(&mut findings);
         self.check_data(&mut findings);
@@ -169,6 +171,9 @@ impl Config {
         if !is_default && let Err(error) = File::open(&*login.ftpusers_file) {
             let reason = format!("{}: {}", login.ftpusers_file, plain(&error));
             findings.warning("login", "ftpusers-file", reason);
+        }
+        if let Some(account) = login.users_account.as_deref().filter(|account| *account == "root") {
+            findings.error("login", "users-account", format!("cannot be {account}"));
         }
         if let Some(path) = &login.users_file {
             findings.users_file("login", path);

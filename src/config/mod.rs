@@ -45,9 +45,9 @@ pub use hosts::{Host, HostAddress, HostName, NoSuchHost};
 pub use hours::{Hours, WeekMinute, next_change};
 pub use log::{Facility, LOG_TOKENS, LinePrefix, LogFormat, SyslogFormat, TRANSFER_TOKENS, TransferLine};
 pub use options::{
-    Anonymous, Control, Data, Events, HookOptions, HostOptions, Limits, Listen, ListenerOptions, LogOptions,
-    LoginOptions, NAMED_SECTIONS, NetworkOptions, RuleOptions, SECTIONS, Server, SessionOptions,
-    SessionOverrides, Tls,
+    Anonymous, CheckOptions, Control, Data, Events, HookOptions, HostOptions, Limits, Listen,
+    ListenerOptions, LogOptions, LoginOptions, NAMED_SECTIONS, NetworkOptions, RuleOptions, SECTIONS, Server,
+    SessionOptions, SessionOverrides, Tls,
 };
 pub use patterns::{NamePattern, PathPattern};
 pub use permissions::{Letter, Permissions};
@@ -79,6 +79,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[login]`
     pub login: LoginOptions,
+    /// `[check]`
+    pub check: CheckOptions,
     /// `[anonymous]`
     pub anonymous: Anonymous,
     /// `[session]`

@@ -158,6 +158,20 @@ options! {
         password_hash: HashKind = "argon2id";
     }
 
+    /// A program that is asked whether somebody may log in, where `sources` in `[login]` has `"check"`.
+    [check] CheckOptions {
+        /// Its file. It and the directories above it must belong to root, and others must not be able to write there.
+        program: Option<AbsolutePath>, such as "/usr/local/lib/ftpd/check-user";
+        /// What it is called with.
+        arguments: Vec<String> = [];
+        /// The account that it runs as, which cannot be root. It should be used for nothing else.
+        account: String = "nobody";
+        /// How long it may take. Then it is ended, with all that it has started, and the login is refused.
+        time_limit: Seconds<1, 60> = 10;
+        /// The accounts of the machine that an answer may have somebody run as, beside `users-account` in `[login]`.
+        accounts: Vec<String> = [];
+    }
+
     /// Login without a password, as `anonymous` or `ftp`.
     [anonymous] Anonymous {
         /// Whether there is any.

@@ -37,6 +37,7 @@ modules! {
     pam
     virtual_users
     user_command
+    external_check
     processes
     confinement
     directories

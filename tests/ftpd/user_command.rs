@@ -27,6 +27,7 @@ tests! {
     who_was_removed_cannot_log_in
     a_list_and_an_entry_show_no_hash
     a_check_finds_what_is_wrong
+    a_range_that_others_have_is_told_of
     takes_over_users_of_apache
     takes_over_users_of_proftpd
     takes_over_users_of_pure_ftpd
@@ -344,6 +345,18 @@ fn a_check_finds_what_is_wrong() {
     let said = user(&world, &["check"], "").refused(":6: [bob] uid: 70000 is also the uid of \"anne\"");
     for line in [":8: [carl] password: is no hash but", ":9: [carl] uid: is not within uid-range"] {
         assert!(said.contains(line), "{said}");
+    }
+}
+
+fn a_range_that_others_have_is_told_of() {
+    let world = world();
+    write(&world, "");
+    world.add(crate::accounts::Account::new("owner", 70001));
+    world.write("/etc/subuid", "owner:70009:65536\n");
+    let output = world.command(DAEMON).args(["check", "--config", "/etc/ftpd.toml"]).output().expect("output");
+    let said = String::from_utf8(output.stderr).expect("text");
+    for what in ["70001 is the uid of the account owner", "70001 is the gid of the group owner", "70009-135544 is for containers"] {
+        assert!(said.contains(&format!("/etc/ftpd.toml:3: [login] uid-range: {what}")), "{said}");
     }
 }
 

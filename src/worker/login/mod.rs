@@ -9,6 +9,7 @@
 //! an administrator uses.
 
 mod attempt;
+mod external;
 mod roots;
 mod sources;
 

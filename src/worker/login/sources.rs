@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::unistd::geteuid;
 
 use super::attempt::{Attempt, NotYet, is_proof};
+use super::external::{self, Answer};
 use super::roots::root;
 use super::{Login, Refused, no};
 use crate::config::users::{UserEntry, UserOptions};
@@ -66,7 +67,18 @@ pub fn ask(
                 Some(Verdict::Unknown) => has_cost = true,
                 None => {}
             },
-            Source::Check => {}
+            Source::Check if config.check.program.is_none() => {}
+            Source::Check => {
+                // It cannot be asked about a name alone.
+                let Some(password) = password else { return Err(NotYet::NeedsPassword) };
+                match external::ask(config, attempted, password)? {
+                    Some(Answer::Yes(entry)) => {
+                        return virtual_user(config, attempted, &entry, conversation);
+                    }
+                    Some(Answer::No) => return Err(no("the program of [check] says no").into()),
+                    Some(Answer::Unknown) | None => {}
+                }
+            }
             // Without root nobody can become an account.
             Source::System if !geteuid().is_root() => {}
             // PAM may know names that the machine does not; where others are to be asked, it must be one of an account.
