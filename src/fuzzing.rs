@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::ipc::control::{Answer, Request};
 use crate::ipc::link::Message;
 use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
+use crate::metrics::http;
 use crate::protocol::address::{self, Protocol};
 use crate::protocol::command::Command;
 use crate::protocol::glob;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("arguments", arguments),
     ("ascii", ascii),
     ("proxy_headers", proxy_headers),
+    ("http_requests", http_requests),
     ("replies", replies),
     ("messages", messages),
     ("configuration", configuration),
@@ -235,6 +237,17 @@ pub fn messages(input: &[u8]) {
     exact::<FromSession>(input);
     exact::<Request>(input);
     exact::<Answer>(input);
+}
+
+/// What asks for numbers over HTTP is answered, or waited for as long as it may still become a request.
+pub fn http_requests(input: &[u8]) {
+    match http::read(input) {
+        http::Request::Partial => assert!(input.len() < http::LONGEST_REQUEST),
+        http::Request::Numbers { .. } => {
+            assert!(input.windows(4).any(|word| word == b"GET " || word == b"HEAD"))
+        }
+        http::Request::Refused { status } => assert!(http::refusal(status).starts_with(b"HTTP/1.1 4")),
+    }
 }
 
 /// A configuration is refused with a reason, or reads back as itself.

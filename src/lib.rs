@@ -14,6 +14,7 @@ pub mod ftpctl;
 pub mod fuzzing;
 mod ipc;
 pub mod log;
+mod metrics;
 pub mod protocol;
 mod resolver;
 mod session;

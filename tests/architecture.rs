@@ -54,6 +54,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("ipc", &["config", "supervisor", "worker", "frontend", "session", "protocol", "log", "cli"]),
     ("system", &["config", "supervisor", "worker", "frontend", "session", "protocol", "ipc", "cli"]),
     ("config", &["supervisor", "worker", "frontend", "session", "ipc"]),
+    ("metrics", &["config", "protocol", "supervisor", "worker", "frontend", "session", "cli", "ftpctl"]),
     ("ftpctl", &["supervisor", "worker", "frontend", "session", "cli", "tls"]),
     ("tls", &["supervisor", "worker", "frontend", "session", "protocol", "ipc", "cli"]),
 ];

@@ -32,6 +32,7 @@ complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "status" -d 'Say how t
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "who" -d 'List the clients who are connected'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "kick" -d 'End the connections of a client, with everything that belongs to them'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "log-level" -d 'Say how much is logged, or log this much from now on, until the configuration is loaded again'
+complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "metrics" -d 'Print what was counted since the daemon was started, for Prometheus and its like'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "reload" -d 'Load the configuration again, and wait; if it is of no use, say why: then the old one stays'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "drain" -d 'Refuse new clients, and serve those who are there until they leave'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "stop" -d 'Stop the daemon: no new clients, transfers that are running may finish; wait until it has ended'
@@ -48,6 +49,12 @@ complete -c ftpctl -n "__fish_ftpctl_using_subcommand kick" -s h -l help -d 'Pri
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand log-level" -s s -l socket -d 'The control socket of the daemon, where the configuration has another (socket in [control])' -r -F
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand log-level" -s j -l json -d 'Print JSON, for programs'
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand log-level" -s h -l help -d 'Print help'
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand metrics" -s t -l textfile -d 'Write them to this file, in the older format, for the textfile collector of node_exporter; who reads it meanwhile finds what was there before' -r -F
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand metrics" -s f -l format -d 'In which format' -r -f -a "openmetrics\t'OpenMetrics 1.0'
+prometheus\t'The older format of Prometheus'"
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand metrics" -s s -l socket -d 'The control socket of the daemon, where the configuration has another (socket in [control])' -r -F
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand metrics" -s j -l json -d 'Print JSON, for programs'
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand metrics" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand reload" -s s -l socket -d 'The control socket of the daemon, where the configuration has another (socket in [control])' -r -F
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand reload" -s j -l json -d 'Print JSON, for programs'
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand reload" -s h -l help -d 'Print help'

@@ -46,8 +46,8 @@ pub use hours::{Hours, WeekMinute, next_change};
 pub use log::{Facility, LOG_TOKENS, LinePrefix, LogFormat, SyslogFormat, TRANSFER_TOKENS, TransferLine};
 pub use options::{
     Anonymous, CheckOptions, Control, Data, Events, HookOptions, HostOptions, Limits, Listen,
-    ListenerOptions, LogOptions, LoginOptions, NAMED_SECTIONS, NetworkOptions, RuleOptions, SECTIONS, Server,
-    SessionOptions, SessionOverrides, Tls,
+    ListenerOptions, LogOptions, LoginOptions, Metrics, NAMED_SECTIONS, NetworkOptions, RuleOptions,
+    SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
 };
 pub use patterns::{NamePattern, PathPattern};
 pub use permissions::{Letter, Permissions};
@@ -91,6 +91,8 @@ pub struct Config {
     pub tls: Tls,
     /// `[control]`
     pub control: Control,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// `[log]`
     pub log: LogOptions,
     /// `[events]`

@@ -350,6 +350,15 @@ options! {
         max_clients: Count<0, 64> = 16;
     }
 
+    /// Numbers about the daemon for those who collect such (Prometheus): how many are served, what was transferred, who was
+    /// refused. They are also to be had from ftpctl(8), without a listener.
+    [metrics] Metrics {
+        /// Addresses and ports where they are handed out over HTTP, at `/metrics`, such as `"127.0.0.1:9721"`. A process
+        /// of its own, without rights, does it. Whoever can connect can read them, and nothing protects them on their
+        /// way; they name no users and no files but those of `certificates`.
+        addresses: Vec<SocketAddr> = [];
+    }
+
     /// What is written down, and where.
     [log] LogOptions {
         /// Where the log goes: `"syslog"`, `"journal"` (that of systemd, with the facts of a line in fields of their own),

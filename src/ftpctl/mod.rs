@@ -5,6 +5,7 @@
 
 mod amounts;
 mod connection;
+mod metrics;
 mod orders;
 mod status;
 mod table;
@@ -56,6 +57,8 @@ enum Command {
         /// error, warning, notice, info, debug, or "configured" for what the configuration says
         level: Option<String>,
     },
+    /// Print what was counted since the daemon was started, for Prometheus and its like
+    Metrics(metrics::Metrics),
     /// Load the configuration again, and wait; if it is of no use, say why: then the old one stays
     Reload,
     /// Refuse new clients, and serve those who are there until they leave
@@ -101,6 +104,7 @@ fn run(options: &Options, command: Command) -> Outcome {
         Command::Who => who::run(&daemon, options),
         Command::Kick(whom) => whom.kick(&daemon, options),
         Command::LogLevel { level } => orders::log_level(&daemon, options, level),
+        Command::Metrics(metrics) => metrics.run(&daemon, options),
         Command::Reload => orders::reload(&daemon, options),
         Command::Drain(drain) => drain.run(&daemon, options),
         Command::Stop(stop) => stop.run(&daemon, options),

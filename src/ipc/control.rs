@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::link::Link;
+use super::measures::Family;
 use super::values::{messages, values};
 
 /// ftpctl's end of the link.
@@ -31,6 +32,8 @@ values! {
         Reload,
         /// Take no new clients, or take them again.
         Drain { draining: bool },
+        /// What has been counted? A `Sample` each, `Done`.
+        Metrics,
         /// Stop as at SIGTERM; transfers may finish for so many seconds (None: as is configured). The link ends when
         /// the daemon has.
         Stop { grace: Option<u32> },
@@ -86,6 +89,8 @@ values! {
             sent: u64,
             received: u64,
         },
+        /// One number.
+        Sample { family: Family, labels: Vec<String>, value: u64 },
         /// That was all; the request is obeyed. `count`: whom it has concerned.
         Done { count: u64 },
         /// The request is not obeyed.
@@ -174,7 +179,7 @@ mod tests {
                 started: id,
                 loaded: id,
                 reload_error: text.clone(),
-                listeners: texts,
+                listeners: texts.clone(),
                 log_level: text.clone(),
                 sessions: id,
                 max_sessions: id,
@@ -206,6 +211,7 @@ mod tests {
                 sent: id,
                 received: id,
             });
+            survives(&Answer::Sample { family: Family::Sessions, labels: texts.clone(), value: id });
             survives(&Answer::Done { count: id });
             survives(&Answer::Failed { why: text });
         }

@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod control;
 pub mod events;
 pub mod link;
+pub mod measures;
 pub mod messages;
 pub mod occurrences;
 #[allow(dead_code, unused_imports, reason = "metrics will count it")]

@@ -31,9 +31,10 @@ mod place {
     pub const PASSIVE_PORT: usize = 9;
     /// For each kind of transfer, four outcomes.
     pub const TRANSFERS: usize = 32;
+    /// The same.
     pub const FILE_BYTES: usize = 48;
-    pub const DURATIONS: usize = 52;
-    pub const MICROS: usize = 72;
+    pub const DURATIONS: usize = 64;
+    pub const MICROS: usize = 84;
     pub const VERB: usize = 128;
     pub const CWD: usize = 136;
     pub const PATH: usize = 272;
@@ -52,8 +53,11 @@ const PATH_ROOM: usize = 1912;
 pub const KINDS: usize = 4;
 /// How a transfer can have ended, in the order of [`Outcome`].
 pub const OUTCOMES: usize = 4;
-/// Classes of durations, of which the limits are a matter of who counts.
-pub const DURATION_CLASSES: usize = 10;
+/// Classes of durations: all that is longer than the last of the limits is one more.
+pub const DURATION_CLASSES: usize = DURATION_LIMITS_MILLIS.len() + 1;
+/// What takes no longer than one of these belongs to its class.
+pub const DURATION_LIMITS_MILLIS: [u64; 9] =
+    [10, 100, 1000, 5000, 15_000, 60_000, 300_000, 900_000, 3_600_000];
 
 /// What a session is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +106,7 @@ impl Activity {
 }
 
 /// The kind that a transfer is counted as, from 0.
-fn kind(direction: Direction) -> usize {
+pub fn kind(direction: Direction) -> usize {
     match direction {
         Direction::Out => 0,
         Direction::In => 1,
@@ -178,24 +182,24 @@ impl SessionPage {
         self.add(place::RECEIVED, bytes);
     }
 
-    /// Data has ceased to move.
-    pub fn tell_end(&self, direction: Direction, bytes: u64, outcome: Outcome) {
-        self.add(place::TRANSFERS + kind(direction) * OUTCOMES + outcome as usize, 1);
-        self.add(place::FILE_BYTES + kind(direction), bytes);
+    /// Data has ceased to move, after so many microseconds.
+    pub fn tell_end(&self, direction: Direction, bytes: u64, micros: u64, outcome: Outcome) {
+        let place = kind(direction) * OUTCOMES + outcome as usize;
+        self.add(place::TRANSFERS + place, 1);
+        self.add(place::FILE_BYTES + place, bytes);
+        // Listings and the like are short, or long for reasons of their own.
+        if kind(direction) < 2 {
+            let class = DURATION_LIMITS_MILLIS.iter().position(|limit| micros <= limit * 1000);
+            let class = class.unwrap_or(DURATION_LIMITS_MILLIS.len());
+            self.add(place::DURATIONS + kind(direction) * DURATION_CLASSES + class, 1);
+            self.add(place::MICROS + kind(direction), micros);
+        }
         self.set(place::DOING, Activity::Obeying.number());
     }
 
     /// The port that the next data connection is expected at; 0: none.
     pub fn tell_passive_port(&self, port: u16) {
         self.set(place::PASSIVE_PORT, port.into());
-    }
-
-    /// A file was sent (0) or received (1) and took so long, which is of this class.
-    pub fn tell_duration(&self, way: usize, class: usize, micros: u64) {
-        if way < 2 && class < DURATION_CLASSES {
-            self.add(place::DURATIONS + way * DURATION_CLASSES + class, 1);
-            self.add(place::MICROS + way, micros);
-        }
     }
 
     /// Whether somebody wants to see every line.

@@ -132,6 +132,14 @@ impl DataPort {
         Ok((port, listener))
     }
 
+    /// Where the client is expected to connect to; 0: nowhere.
+    pub fn passive_port(&self) -> u16 {
+        match &self.plan {
+            Plan::Passive(_, port) => *port,
+            Plan::Active(_) | Plan::None => 0,
+        }
+    }
+
     /// Plans to connect to where the client listens. 501 for any address but his own, unless others are allowed.
     pub fn plan_to_connect(&mut self, target: SocketAddr) -> Result<(), Reply> {
         self.drop_plan();

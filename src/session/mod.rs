@@ -400,6 +400,10 @@ impl Session {
         let command = Command::parse(&line);
         self.page.tell_command(&command.verb);
         let reply = dispatch(verbs::VERBS, self, &command).unwrap_or_else(|reply| reply);
+        if self.moving.is_none() {
+            // While data moves, the plan is carried out, and its port in use.
+            self.page.tell_passive_port(self.data.passive_port());
+        }
         if self.renaming.is_some() && command.verb != "RNFR" {
             // RNTO follows RNFR at once or not at all (RFC 959 4.1.3).
             self.renaming = None;

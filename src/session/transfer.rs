@@ -26,6 +26,13 @@ pub struct Moving {
     pub told: Option<Instant>,
 }
 
+impl Moving {
+    /// For how many microseconds it has been going on.
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Why a transfer is not complete.
 #[derive(Debug)]
 pub enum Cut {
@@ -149,8 +156,8 @@ impl Session {
                 cut.reply()
             }
         };
-        self.moving = None;
-        self.page.tell_end(direction, 0, Ending::CutShort);
+        let micros = self.moving.take().map_or(0, |moving| moving.micros());
+        self.page.tell_end(direction, 0, micros, Ending::CutShort);
         Err(reply)
     }
 
@@ -181,13 +188,14 @@ impl Session {
             return Err(Reply::new(Code::LocalError, "There was no transfer."));
         };
         let outcome = moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete);
-        self.page.tell_end(moving.direction, moving.bytes, outcome);
+        let micros = moving.micros();
+        self.page.tell_end(moving.direction, moving.bytes, micros, outcome);
         if self.report_transfers || moving.told.is_some() {
             self.worker.report(Event::Transferred {
                 direction: moving.direction,
                 path: moving.path,
                 bytes: moving.bytes,
-                micros: u64::try_from(moving.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                micros,
                 ascii: self.representation == Representation::Ascii,
                 outcome,
             });

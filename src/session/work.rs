@@ -44,15 +44,16 @@ impl Session {
         }
         let outcome = done.as_ref().map_or_else(Cut::ending, |_| Ending::Complete);
         if let Some(work) = &self.moving {
-            self.page.tell_end(work.direction, work.bytes, outcome);
+            self.page.tell_end(work.direction, work.bytes, work.micros(), outcome);
         }
         // Nobody needs to hear of small work that goes unlogged.
         if let Some(work) = self.moving.take().filter(|work| self.report_transfers || work.told.is_some()) {
+            let micros = work.micros();
             self.worker.report(Event::Transferred {
                 direction: work.direction,
                 path: work.path,
                 bytes: work.bytes,
-                micros: u64::try_from(work.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                micros,
                 ascii: false,
                 outcome,
             });

@@ -59,7 +59,7 @@ impl Supervisor {
             && let Ok(client) = socket::accept(listener.as_fd())
         {
             turn_away(client.as_fd(), &Refusal::Full);
-            self.refused += 1;
+            self.count_refusal(&Refusal::Full);
         }
         self.reserve = reserve();
     }
@@ -98,7 +98,7 @@ impl Supervisor {
             }
             Err(refusal) => {
                 turn_away(client.as_fd(), &refusal);
-                self.refused += 1;
+                self.count_refusal(&refusal);
                 self.log_refusal(peer, &refusal);
                 self.tell_of_refusal(peer, Some(local), &refusal);
             }
@@ -128,7 +128,7 @@ impl Supervisor {
         match named {
             Ok(()) => self.tell(&connected, What::Connected),
             Err(refusal) => {
-                self.refused += 1;
+                self.count_refusal(&refusal);
                 self.log_refusal(peer, &refusal);
                 self.tell_of_refusal(peer, Some(local), &refusal);
             }
@@ -148,10 +148,13 @@ impl Supervisor {
             Phase::Serving => self.counts.admit(caps::of_login(config, address, &login)),
             Phase::Draining { .. } | Phase::Ending { .. } => Err(Refusal::Stopping),
         };
-        if let Ok(counted) = &admitted {
-            serving.counted.extend_from_slice(counted);
-            self.penalties.logged_in(address, &login.user);
-            serving.known.login = Some(login);
+        match &admitted {
+            Ok(counted) => {
+                serving.counted.extend_from_slice(counted);
+                self.penalties.logged_in(address, &login.user);
+                serving.known.login = Some(login);
+            }
+            Err(refusal) => self.tally.login_refused(refusal),
         }
         let _ = slot.link().send(&ToWorker::Admitted(answer(&admitted.map(drop))));
     }
@@ -211,10 +214,15 @@ impl Supervisor {
             if !self.fork_worker() {
                 turn_away(client.as_fd(), &Refusal::Full);
                 self.counts.remove(&serving.counted);
-                self.refused += 1;
+                self.count_refusal(&Refusal::Full);
                 return;
             }
         }
+    }
+
+    fn count_refusal(&mut self, refusal: &Refusal) {
+        self.refused += 1;
+        self.tally.refused(refusal);
     }
 
     /// A flood of clients is no flood of lines: one a second tells of one of them and counts the others.

@@ -59,6 +59,7 @@ impl Supervisor {
         let limits = &self.inheritance.config.limits;
         let may = self.penalties.attempt(limits, address, user, Instant::now());
         if let Err(refusal) = &may {
+            self.tally.login_refused(refusal);
             self.log_refusal(peer, refusal);
         }
         self.answer(id, &ToWorker::Admitted(answer(&may)));
@@ -68,6 +69,7 @@ impl Supervisor {
     pub(super) fn login_failed(&mut self, id: SlotId, user: &str) {
         let Some((_, address)) = self.whom(id) else { return };
         let limits = &self.inheritance.config.limits;
+        self.tally.login_failed();
         let noted = self.penalties.failed(limits, address, user, Instant::now());
         let delay = u32::try_from(noted.delay.as_secs()).unwrap_or(u32::MAX);
         let banned = noted.banned.iter().any(|(subject, _)| matches!(subject, Subject::Network(_)));
@@ -85,6 +87,7 @@ impl Supervisor {
 
     fn tell_of_bans(&mut self, noted: &Noted) {
         for (subject, ban) in &noted.banned {
+            self.tally.banned();
             let now = Instant::now();
             let left = in_words(ban.until.saturating_duration_since(now));
             let name = subject.to_string();

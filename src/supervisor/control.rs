@@ -38,10 +38,20 @@ pub struct Control {
     last_number: u64,
 }
 
+/// What somebody may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Everything: an administrator.
+    All,
+    /// What has been counted: the metrics process.
+    Numbers,
+}
+
 /// Somebody who may ask.
 struct Client {
     number: u64,
     link: AnsweringLink,
+    rights: Rights,
     telling: Telling,
     /// When he is let go.
     until: Option<Instant>,
@@ -116,12 +126,12 @@ impl Supervisor {
             return self.answer_control(number);
         }
         match client.link.receive() {
-            Ok(Some((request, None))) => {
+            Ok(Some((request, None))) if client.may_ask(&request) => {
                 self.hear_request(number, request);
                 self.answer_control(number);
             }
             Err(error) if error.is_for_now() => {}
-            Ok(Some((_, Some(_))) | None) | Err(_) => self.let_go(number),
+            Ok(_) | Err(_) => self.let_go(number),
         }
     }
 
@@ -134,24 +144,27 @@ impl Supervisor {
             return;
         }
         let most = self.inheritance.config.control.max_clients.get() as usize;
-        let refusal = (self.control.clients.len() >= most)
-            .then(|| format!("{most} others control the daemon already ([control] max-clients)"));
+        let link: AnsweringLink = Link::over(connection);
+        if self.control.clients.iter().filter(|client| client.rights == Rights::All).count() < most {
+            self.admit_to_control(link, Rights::All);
+            return;
+        }
+        let why = format!("{most} others control the daemon already ([control] max-clients)");
+        // Room for two packets there is in every new socket.
+        let _ = link.send(&welcome()).and_then(|()| link.send(&Answer::Failed { why }));
+    }
+
+    /// Somebody may ask from here on. His number.
+    pub(super) fn admit_to_control(&mut self, link: AnsweringLink, rights: Rights) -> u64 {
         let number = self.control.last_number % 0xffff_fffe + 1;
         self.control.last_number = number;
-        let link: AnsweringLink = Link::over(connection);
-        let welcome = Answer::Welcome { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").into() };
-        if let Some(why) = refusal {
-            // Room for two packets there is in every new socket.
-            let _ = link.send(&welcome).and_then(|()| link.send(&Answer::Failed { why }));
-            return;
-        }
         let event = EpollEvent::new(EpollFlags::EPOLLIN, CONTROL_BIT | number);
-        if self.epoll.add(&link, event).is_err() {
-            return;
+        if self.epoll.add(&link, event).is_ok() {
+            let telling = Telling::Answers([welcome()].into());
+            self.control.clients.push(Client { number, link, rights, telling, until: None, full: false });
+            self.answer_control(number);
         }
-        let telling = Telling::Answers([welcome].into());
-        self.control.clients.push(Client { number, link, telling, until: None, full: false });
-        self.answer_control(number);
+        number
     }
 
     /// Obeys, and leaves the answers to be told.
@@ -172,7 +185,7 @@ impl Supervisor {
             let (answer, rest) = match &mut client.telling {
                 Telling::Answers(answers) => match answers.pop_front() {
                     None => {
-                        client.until = Some(Instant::now() + SILENT);
+                        client.until = client.may_be_silent();
                         return self.watch_control(number, false);
                     }
                     Some(answer) => (answer, None),
@@ -225,10 +238,11 @@ impl Supervisor {
         }
     }
 
-    fn let_go(&mut self, number: u64) {
+    pub(super) fn let_go(&mut self, number: u64) {
         if let Some(index) = self.control.clients.iter().position(|client| client.number == number) {
             let client = self.control.clients.swap_remove(index);
             let _ = self.epoll.delete(&client.link);
+            self.miss_publisher(number);
         }
     }
 
@@ -253,7 +267,23 @@ impl Control {
 }
 
 impl Client {
+    fn may_ask(&self, request: &Request) -> bool {
+        self.rights == Rights::All || *request == Request::Metrics
+    }
+
+    /// Until when he may think of the next request.
+    fn may_be_silent(&self) -> Option<Instant> {
+        match self.rights {
+            Rights::All => Some(Instant::now() + SILENT),
+            Rights::Numbers => None,
+        }
+    }
+
     fn has_been_told(&self) -> bool {
         matches!(&self.telling, Telling::Answers(answers) if answers.is_empty())
     }
+}
+
+fn welcome() -> Answer {
+    Answer::Welcome { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").into() }
 }

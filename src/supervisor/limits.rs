@@ -110,6 +110,28 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// One word for all of a kind, by which they are counted.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::Full => "full",
+            Refusal::FullForListener => "listener",
+            Refusal::FullForAddress => "address",
+            Refusal::FullForNetwork | Refusal::FullForNamed(_) => "network",
+            Refusal::FullForHost => "host",
+            Refusal::FullForUser | Refusal::FullForUserThere => "user",
+            Refusal::FullForGroup(_) => "group",
+            Refusal::NotAProxy => "not_a_proxy",
+            Refusal::Stopping => "stopping",
+            Refusal::Draining => "draining",
+            Refusal::Kicked => "kicked",
+            Refusal::TooFast => "too_fast",
+            Refusal::TooLoaded => "load",
+            Refusal::Banned { .. } => "banned",
+        }
+    }
+}
+
 /// For the log.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -156,10 +178,17 @@ pub struct Rule {
 }
 
 /// How many sessions there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
     by_key: HashMap<Key, usize>,
     changes: u64,
+}
+
+/// Two are the same that count the same, however they came to it.
+impl PartialEq for Counts {
+    fn eq(&self, other: &Counts) -> bool {
+        self.by_key == other.by_key
+    }
 }
 
 impl Counts {

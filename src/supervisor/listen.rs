@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sd_notify::NotifyState;
 
 use crate::log;
-use crate::system::{Doing, Failure, socket};
+use crate::system::{Doing, Failure, process, socket};
 
 /// What the names of listeners begin with that the service manager keeps for us.
 const KEPT: &str = "listen-";
@@ -17,6 +17,13 @@ pub struct Listener {
     /// What the configuration calls it; what the kernel says, where it was handed over.
     pub address: SocketAddr,
     socket: OwnedFd,
+}
+
+impl Listener {
+    /// In a child: the socket as the child's own.
+    pub fn taken_over(&self) -> OwnedFd {
+        process::take_over(&self.socket)
+    }
 }
 
 impl AsFd for Listener {

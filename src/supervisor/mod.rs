@@ -8,6 +8,7 @@
 
 mod bans;
 mod caps;
+mod certificates;
 mod clients;
 mod conduct;
 mod control;
@@ -19,8 +20,10 @@ mod note;
 mod orders;
 mod penalties;
 mod pool;
+mod publishing;
 mod recording;
 mod state;
+mod tally;
 mod turns;
 
 use std::collections::VecDeque;
@@ -38,6 +41,7 @@ use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
 use crate::system::{Doing, Failure, capabilities, landlock, title};
 use crate::worker::Inheritance;
+use certificates::Certificates;
 use conduct::Times;
 use control::Control;
 use limits::Counts;
@@ -46,7 +50,9 @@ use naming::Naming;
 use note::Note;
 use penalties::Penalties;
 use pool::{Pool, SlotId};
+use publishing::Publishing;
 use recording::Recorder;
+use tally::Tally;
 
 /// Tokens of the epoll set; those of slots have a bit of their own (pool.rs).
 const SIGNALS_TOKEN: u64 = 0;
@@ -91,6 +97,9 @@ struct Supervisor {
     /// The administrator lets no new clients in.
     draining: bool,
     control: Control,
+    publishing: Publishing,
+    tally: Tally,
+    certificates: Certificates,
     note: Note,
     /// Who was told to go, in the order of their deadlines.
     kicks: VecDeque<(Instant, SlotId)>,
@@ -163,6 +172,9 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         phase: Phase::Serving,
         draining: false,
         control: Control::default(),
+        publishing: Publishing::default(),
+        tally: Tally::default(),
+        certificates: Certificates::default(),
         note: Note::new(),
         kicks: VecDeque::new(),
         started: SystemTime::now(),
@@ -179,6 +191,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     supervisor.begin_recording(recorder);
     supervisor.begin_control();
     supervisor.remember_bans();
+    supervisor.begin_publishing();
     supervisor.set_accepting(true)?;
     supervisor.hand_in_listeners(left);
     for listener in &supervisor.listeners {

@@ -95,6 +95,7 @@ impl Supervisor {
         self.begin_naming();
         self.begin_recording(recorder);
         self.begin_control();
+        self.begin_publishing();
         Ok(())
     }
 
@@ -140,6 +141,7 @@ impl Supervisor {
                 self.listeners.clear();
                 self.rest_until = None;
                 self.end_naming();
+                self.end_publishing();
                 self.pool.retire_spare(&self.epoll);
                 self.phase = Phase::Draining { until: now + grace };
                 self.tell_all(&ToWorker::Finish);

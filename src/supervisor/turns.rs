@@ -117,6 +117,7 @@ impl Supervisor {
                 if let Some(pidfd) = descriptor {
                     slot.set_session(pidfd);
                 }
+                self.tally.logged_in();
                 if let Some(serving) = slot.serving.as_mut() {
                     serving.tls = tls;
                 }
@@ -142,6 +143,9 @@ impl Supervisor {
         // All of its processes are gone, but what the worker said last may not have been heard yet: that it hands
         // back its client, for one.
         while self.hear(id) {}
+        if let Some(slot) = self.pool.get_mut(id) {
+            self.tally.bury(slot.page());
+        }
         let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
             self.counts.remove(&serving.counted);
@@ -188,6 +192,9 @@ impl Supervisor {
             }
         }
         self.keep_bans(now);
+        if self.publishing.again.is_some_and(|moment| now >= moment) {
+            self.fork_publisher();
+        }
         if self.naming.again.is_some_and(|moment| now >= moment) {
             self.fork_resolver();
         }
@@ -223,8 +230,16 @@ impl Supervisor {
         let recorder = self.next_recorder();
         let kick = self.kicks.front().map(|(deadline, _)| *deadline);
         let control = self.control.deadline();
-        let others = [self.rest_until, self.naming.again, recorder, kick, control, self.next_note()];
-        let others = others.into_iter().chain([self.next_of_bans()]);
+        let others = [
+            self.rest_until,
+            self.naming.again,
+            recorder,
+            kick,
+            control,
+            self.next_note(),
+            self.publishing.again,
+            self.next_of_bans(),
+        ];
         let deadlines = [stopping, login, spare].into_iter().chain(others);
         deadlines.flatten().min()
     }

@@ -215,6 +215,12 @@ pub fn take_over(descriptor: &OwnedFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(descriptor.as_raw_fd()) }
 }
 
+/// Makes what would have to wait an error.
+pub fn do_not_block(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    nix::fcntl::fcntl(descriptor, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
 /// Makes standard input, output and error this descriptor (of /dev/null).
 pub fn silence_standard_streams(null: BorrowedFd<'_>) -> Result<(), Failure> {
     dup2_stdin(null).doing(|| "silence standard input".into())?;

@@ -26,6 +26,7 @@ pub struct Filters {
     reader: BpfProgram,
     writer: BpfProgram,
     resolver: BpfProgram,
+    metrics: BpfProgram,
 }
 
 impl Filters {
@@ -36,6 +37,7 @@ impl Filters {
             reader: session(Access::Read).compile(),
             writer: session(Access::Write).compile(),
             resolver: resolver().compile(),
+            metrics: metrics().compile(),
         }
     }
 
@@ -47,6 +49,11 @@ impl Filters {
     /// From here on this process is the resolver: it can read files and use the network, and change nothing.
     pub fn confine_resolver(&self) -> Result<(), Failure> {
         load(&self.resolver)
+    }
+
+    /// From here on this process hands out metrics: it can use the sockets that it has, and accept.
+    pub fn confine_metrics(&self) -> Result<(), Failure> {
+        load(&self.metrics)
     }
 
     /// From here on this process is a session: it can use files and TCP, and change nothing about itself.
@@ -121,6 +128,13 @@ fn session(access: Access) -> Table {
 fn resolver() -> Table {
     let mut table = session(Access::Read);
     table.always(&[libc::SYS_socket, libc::SYS_mmap, libc::SYS_mprotect], Verdict::Allow);
+    table
+}
+
+/// A frontend that accepts clients itself.
+fn metrics() -> Table {
+    let mut table = frontend();
+    table.always(&[libc::SYS_accept4], Verdict::Allow);
     table
 }
 

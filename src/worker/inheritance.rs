@@ -37,6 +37,11 @@ impl Inheritance {
         (&self.frontend_account, &self.filters, self.null.as_fd())
     }
 
+    /// The empty directory that is the root of who has no business with files.
+    pub fn root_for_nobody(&self) -> BorrowedFd<'_> {
+        self.empty_root.as_fd()
+    }
+
     /// Compiles filters, finds the frontend's account, makes its empty root, reads the time zone for listings.
     pub fn prepare(
         config: Config,

@@ -68,6 +68,7 @@ modules! {
     background
     doctor
     control
+    metrics
     repository
     share
     clients
@@ -110,6 +111,16 @@ const DEMANDING: &[Demanding] = &[
         name: "tls_clients_of_programs::perl_with_net_ftpssl",
         is_possible: tls_clients_of_programs::has_net_ftpssl,
         needs: "needs Net::FTPSSL",
+    },
+    Demanding {
+        name: "metrics::promtool_takes_the_metrics",
+        is_possible: metrics::has_promtool,
+        needs: "needs promtool",
+    },
+    Demanding {
+        name: "metrics::promtool_takes_the_alerts",
+        is_possible: metrics::has_promtool,
+        needs: "needs promtool",
     },
 ];
 

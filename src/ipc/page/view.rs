@@ -59,8 +59,8 @@ pub struct Text {
 pub struct Counted {
     /// Transfers, by kind and outcome.
     pub transfers: [[u64; OUTCOMES]; KINDS],
-    /// Bytes of files, by kind.
-    pub bytes: [u64; KINDS],
+    /// Bytes of these.
+    pub bytes: [[u64; OUTCOMES]; KINDS],
     /// Downloads and uploads, by the class of their duration.
     pub durations: [[u64; DURATION_CLASSES]; 2],
     /// How many microseconds downloads and uploads took.
@@ -108,7 +108,7 @@ impl PageView {
             commands: self.get(place::COMMANDS),
             sent: self.sent(),
             received: self.received(),
-            passive_port: u16::try_from(self.get(place::PASSIVE_PORT)).unwrap_or(0),
+            passive_port: self.passive_port(),
             verb: self.read::<VERB_ROOM>(place::VERB),
             cwd: self.read::<CWD_ROOM>(place::CWD),
             path: self.read::<PATH_ROOM>(place::PATH),
@@ -130,14 +130,22 @@ impl PageView {
         self.get(place::RECEIVED)
     }
 
+    /// The port that a data connection is expected at, or has come to, as the session says; 0: none.
+    pub fn passive_port(&self) -> u16 {
+        u16::try_from(self.get(place::PASSIVE_PORT)).unwrap_or(0)
+    }
+
     /// What the session has counted since it began, as it says.
     pub fn counted(&self) -> Counted {
         let row = |at| std::array::from_fn(|number| self.get(at + number));
+        let table = |at| {
+            std::array::from_fn(|kind| {
+                std::array::from_fn(|outcome| self.get(at + kind * OUTCOMES + outcome))
+            })
+        };
         Counted {
-            transfers: std::array::from_fn(|kind| {
-                std::array::from_fn(|outcome| self.get(place::TRANSFERS + kind * OUTCOMES + outcome))
-            }),
-            bytes: std::array::from_fn(|kind| self.get(place::FILE_BYTES + kind)),
+            transfers: table(place::TRANSFERS),
+            bytes: table(place::FILE_BYTES),
             durations: [row(place::DURATIONS), row(place::DURATIONS + DURATION_CLASSES)],
             micros: [self.get(place::MICROS), self.get(place::MICROS + 1)],
         }
@@ -190,11 +198,12 @@ mod tests {
         assert_eq!((&look.verb.bytes[..], &look.cwd.bytes[..]), (&b"RETR"[..], &b"/pub"[..]));
         assert_eq!((&look.path.bytes[..], look.path.is_cut), (&b"/pub/file"[..], false));
         assert!(look.silent.is_some_and(|silent| silent < 60_000) && look.lasts < 60_000);
-        session.tell_end(Direction::Out, 1000, Outcome::CutShort);
+        session.tell_end(Direction::Out, 1000, 2_000_000, Outcome::CutShort);
         session.tell_waiting();
         assert_eq!(view.look().unwrap().activity, Activity::Waiting);
         let counted = view.counted();
-        assert_eq!((counted.transfers[0], counted.bytes[0]), ([0, 0, 1, 0], 1000));
+        assert_eq!((counted.transfers[0], counted.bytes[0]), ([0, 0, 1, 0], [0, 0, 1000, 0]));
+        assert_eq!((counted.durations[0][3], counted.micros), (1, [2_000_000, 0]));
         view.set_traced(true);
         assert!(session.is_traced());
         view.clear();

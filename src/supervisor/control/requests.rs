@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::unistd::getpid;
 
 use super::super::pool::{Serving, Slot, SlotId};
+use super::super::tally::doing;
 use super::super::{Phase, Supervisor};
 use crate::config::LogLevel;
-use crate::ipc::control::{self, Answer, Doing, Request, Whom};
-use crate::ipc::messages::{Direction, ToWorker};
-use crate::ipc::page::{Activity, Text};
+use crate::ipc::control::{self, Answer, Request, Whom};
+use crate::ipc::messages::ToWorker;
+use crate::ipc::page::Text;
 use crate::log;
 
 /// How long a client who has to go may take, with all that belongs to him, before it is ended.
@@ -40,6 +41,11 @@ impl Supervisor {
             Request::Who => Outcome::Sessions,
             Request::Kick { whom } => Ok(self.kick(&whom)).into(),
             Request::LogLevel { level } => self.set_log_level(&level).into(),
+            Request::Metrics => {
+                let mut answers = self.samples();
+                answers.push(Answer::Done { count: answers.len() as u64 });
+                Outcome::Answers(answers)
+            }
             Request::Reload => self.reload_if_serving().into(),
             Request::Drain { draining } => self.set_draining(draining).into(),
             Request::Stop { grace } => {
@@ -78,9 +84,7 @@ impl Supervisor {
     /// What there is to say of a client.
     pub(super) fn describe(&self, slot: &Slot, serving: &Serving) -> Answer {
         let login = serving.known.login.as_ref();
-        let look = slot.page().look();
-        let known = look.is_some();
-        let look = look.unwrap_or_default();
+        let look = slot.page().look().unwrap_or_default();
         Answer::Session {
             id: serving.id,
             pid: slot.pid().as_raw() as u32,
@@ -91,19 +95,7 @@ impl Supervisor {
             host: login.map(|login| login.host.clone()).unwrap_or_default(),
             tls: serving.tls,
             since: seconds(serving.since),
-            doing: match look.activity {
-                Activity::Nothing if login.is_none() || !known => Doing::LoggingIn,
-                Activity::Nothing | Activity::Waiting => Doing::Idle,
-                Activity::Obeying => Doing::Obeying,
-                Activity::Moving(direction) => match direction {
-                    Direction::Out => Doing::Downloading,
-                    Direction::In => Doing::Uploading,
-                    Direction::Listing => Doing::Listing,
-                    Direction::Digest => Doing::Digesting,
-                    Direction::Copy => Doing::Copying,
-                    Direction::Removal => Doing::Removing,
-                },
-            },
+            doing: doing(look.activity, login.is_some()),
             silent: look.silent,
             verb: whole(look.verb),
             cwd: whole(look.cwd),
