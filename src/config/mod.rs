@@ -19,6 +19,7 @@ mod networks;
 mod options;
 mod patterns;
 mod permissions;
+mod rate;
 mod reader;
 mod rules;
 mod size;
@@ -51,6 +52,7 @@ pub use options::{
 };
 pub use patterns::{NamePattern, PathPattern};
 pub use permissions::{Letter, Permissions};
+pub use rate::Rate;
 pub use rules::{Place, Rule, Rules, Spot, Visitor};
 pub use size::Size;
 pub use source::{Adjustments, Announce, ConfigSource};

@@ -15,6 +15,7 @@ use super::hours::Hours;
 use super::log::{Facility, LinePrefix, LogFormat, SyslogFormat, TransferLine};
 use super::patterns::{NamePattern, PathPattern};
 use super::permissions::Permissions;
+use super::rate::Rate;
 use super::size::Size;
 use super::texts::{Banner, FileName, Message};
 use super::tls::{Alpn, CipherName, GroupName, RequireTls, SessionReuse, TlsVersion};
@@ -109,6 +110,10 @@ options! {
         longest_ban: Seconds<1, 2_592_000> = 86400;
         /// How long after the end of a ban it is remembered: the next one within that time is longer.
         ban_memory: Seconds<1, 2_592_000> = 86400;
+        /// Bytes per second that all clients may download together.
+        total_download_rate: Rate = "0";
+        /// Bytes per second that all clients may upload together.
+        total_upload_rate: Rate = "0";
     }
 
     /// Who may log in, and how it is decided.
@@ -264,6 +269,32 @@ options! {
         /// `"sha256:"` and the digest of the certificate, `"dn:"` and the whole name of its subject as in RFC 4514, or a part of
         /// it: `"cn:"`, `"uid:"`, `"email:"`, `"dns:"` or `"upn:"`. The log tells all of them of every client.
         login_certificates: Vec<CertificateMatch> = [];
+        /// Bytes per second that a session may download, with hours if wanted: `"10M"`, or `["1M Mon-Fri 08:00-18:00", "4M"]`, of
+        /// which the first counts that holds now, in the time of the machine. Listings count as downloads. What moves on
+        /// data connections is counted, without what TLS adds, and compressed if it is (MODE Z). This and all other rates
+        /// change for running transfers, too, when the daemon is reloaded.
+        download_rate: Rate = "0";
+        /// Bytes per second that a session may upload.
+        upload_rate: Rate = "0";
+        /// Bytes per second of one download, behind the first `free-download` bytes of it.
+        transfer_download_rate: Rate = "0";
+        /// Bytes per second of one upload, behind the first `free-upload` bytes of it.
+        transfer_upload_rate: Rate = "0";
+        /// So many bytes of each download are not slowed by `transfer-download-rate`, so that small files come at once;
+        /// `"0"` stands for none.
+        free_download: Size = "0";
+        /// So many bytes of each upload are not slowed by `transfer-upload-rate`; `"0"` stands for none.
+        free_upload: Size = "0";
+        /// Bytes per second that all sessions of one user may download together. What is shared, here and in all other
+        /// sections, is divided evenly among those who can use it.
+        download_rate_per_user: Rate = "0";
+        /// Bytes per second that all sessions of one user may upload together.
+        upload_rate_per_user: Rate = "0";
+        /// Bytes per second that all members of a group may download together: here for each group, in `[group.NAME]` for
+        /// that one.
+        download_rate_per_group: Rate = "0";
+        /// Bytes per second that all members of a group may upload together.
+        upload_rate_per_group: Rate = "0";
     }
 
     /// TLS, for clients who ask for it (AUTH TLS), and on the listeners of `implicit-addresses`. There is none unless
@@ -452,12 +483,20 @@ options! {
         anonymous_root_dir: Option<AbsolutePath>, such as "/srv/ftp/example.org";
         /// Users logged in here at the same time. If not set, only the limits of `[listen]` hold.
         max_sessions: Option<Count<1, 100_000>>, such as 100;
+        /// Bytes per second that all users of this host may download together.
+        total_download_rate: Rate = "0";
+        /// Bytes per second that all users of this host may upload together.
+        total_upload_rate: Rate = "0";
     }
 
     /// A listener. The name between the brackets, in quotes, is the address and port that `addresses` has.
     [listener] ListenerOptions {
         /// Clients served at the same time who came in here. If not set, only the limits of `[listen]` hold.
         max_sessions: Option<Count<1, 100_000>>, such as 100;
+        /// Bytes per second that all users who came in here may download together.
+        total_download_rate: Rate = "0";
+        /// Bytes per second that all users who came in here may upload together.
+        total_upload_rate: Rate = "0";
     }
 
     /// A network, or several that count as one: an office, or a provider.
@@ -469,6 +508,10 @@ options! {
         /// Clients served at the same time from one address there, in place of `max-sessions-per-address` in
         /// `[listen]`. Where networks overlap, the closest that sets it counts.
         max_sessions_per_address: Option<Count<1, 100_000>>, such as 200;
+        /// Bytes per second that all users from there may download together.
+        total_download_rate: Rate = "0";
+        /// Bytes per second that all users from there may upload together.
+        total_upload_rate: Rate = "0";
     }
 
     /// A rule about files and directories. Rules hold in the order of this file: where several are about the same file, the

@@ -83,9 +83,12 @@ values! {
             groups: Vec<String>,
             per_user: Option<u32>,
             per_user_and_address: Option<u32>,
+            rates: Vec<String>,
         },
         /// The user who was admitted got no session after all.
         NotLoggedIn,
+        /// Data begins to move that has to share its rate with others.
+        Moves,
         /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
         /// the user's. Carries the control connection.
         HandBack { ahead: Vec<u8>, greeted: bool },
@@ -270,6 +273,8 @@ values! {
         Clear,
         /// Carries a file that was uploaded: it is to belong to whom the rules say, please.
         GiveAway,
+        /// Data begins to move, and its rate is shared: the supervisor is to look.
+        Moves,
         /// Something happened.
         Event(Event),
         /// The session is about to end.
@@ -331,6 +336,7 @@ mod tests {
             survives(&ToFrontend::Welcome(Admission::No { why: text.clone(), text: text.clone() }));
             survives(&ToSupervisor::MayLogIn {
                 user: text.clone(),
+                rates: texts.clone(),
                 host: text.clone(),
                 groups: texts.clone(),
                 per_user: flag.then_some(number),

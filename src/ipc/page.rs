@@ -8,7 +8,7 @@ mod view;
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-pub use view::{Counted, Look, PageView, Text};
+pub use view::{Counted, Look, PageView, Text, settle};
 
 use super::events::{Direction, Outcome};
 use crate::system::clock::monotonic_millis;
@@ -41,6 +41,11 @@ mod place {
 
     /// Of the supervisor:
     pub const TRACE: usize = 16;
+    pub const SHARING: usize = 17;
+    /// For each way, in the order of `Way`.
+    pub const RATE: usize = 18;
+    pub const TRANSFER_RATE: usize = 20;
+    pub const FREE: usize = 22;
 }
 
 /// How much of a text there is room for, in bytes. Of a longer one the end is kept: the name of a file tells more than
@@ -103,6 +108,42 @@ impl Activity {
             }
         }
     }
+}
+
+/// Which way data moves, seen from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Downloads, and listings.
+    Down,
+    /// Uploads.
+    Up,
+}
+
+impl Way {
+    /// Both.
+    pub const ALL: [Way; 2] = [Way::Down, Way::Up];
+}
+
+/// How fast data of one way may move, in bytes per second. 0: as fast as it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// At any time.
+    pub rate: u64,
+    /// Behind the free bytes of a transfer.
+    pub transfer_rate: u64,
+    /// The bytes at the beginning of a transfer for which `transfer_rate` does not count.
+    pub free: u64,
+}
+
+/// Whether a session has to share a rate with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It does not.
+    Nothing,
+    /// It does, and nobody looks: the supervisor wants to hear that data begins to move.
+    Unwatched,
+    /// It does, and the supervisor sees what moves.
+    Watched,
 }
 
 /// The kind that a transfer is counted as, from 0.
@@ -205,6 +246,19 @@ impl SessionPage {
     /// Whether somebody wants to see every line.
     pub fn is_traced(&self) -> bool {
         self.words[place::TRACE].load(Ordering::Relaxed) != 0
+    }
+
+    /// How fast data may move this way, now.
+    pub fn terms(&self, way: Way) -> Terms {
+        let of = |at: usize| self.word(at + way as usize).load(Ordering::Relaxed);
+        Terms { rate: of(place::RATE), transfer_rate: of(place::TRANSFER_RATE), free: of(place::FREE) }
+    }
+
+    /// Whether the supervisor must be told that data begins to move. To be asked behind `tell_beginning`: either this
+    /// sees that nobody looks any more, or the supervisor, which looks once more before it ceases to, sees the beginning.
+    pub fn must_call(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.word(place::SHARING).load(Ordering::Relaxed) == Sharing::Unwatched as u64
     }
 
     fn word(&self, at: usize) -> &AtomicU64 {

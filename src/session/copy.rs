@@ -82,9 +82,9 @@ impl Session {
         let mut slice = SLICE;
         let mut waits = false;
         while left > 0 {
+            let asked = self.may_move(left.min(slice) as usize)?;
             let began = Instant::now();
-            let asked = left.min(slice);
-            match sendfile64(to, file, Some(&mut offset), asked as usize) {
+            match sendfile64(to, file, Some(&mut offset), asked) {
                 Ok(0) => return Err(Cut::Shrunk),
                 Ok(sent) => {
                     left -= sent as u64;
@@ -98,7 +98,7 @@ impl Session {
                         slice = slice.clamp(SMALLEST_SLICE, SLICE);
                     }
                     // A socket that took a part is full. Who waits for it has looked up.
-                    if !waits && left <= SLICE && (sent as u64) < asked {
+                    if !waits && left <= SLICE && sent < asked {
                         self.wait_to_move(to, PollFlags::POLLOUT)?;
                     } else {
                         self.look_up()?;
@@ -188,14 +188,15 @@ impl Session {
     /// `counted`: these are the bytes that the client asked for.
     fn send_bytes(&mut self, to: &Connection, mut bytes: &[u8], counted: bool) -> Result<(), Cut> {
         while !bytes.is_empty() {
-            match to.send(bytes) {
+            let asked = self.may_move(bytes.len())?;
+            match to.send(&bytes[..asked]) {
                 Ok(sent) => {
                     bytes = &bytes[sent..];
                     self.carried(sent);
                     if counted {
                         self.moved(sent as u64);
                     }
-                    if !bytes.is_empty() {
+                    if sent < asked {
                         self.wait_to_move(to, PollFlags::POLLOUT)?;
                     }
                 }
@@ -214,7 +215,8 @@ impl Session {
         let mut total = 0u64;
         let mut unwatched = 0;
         loop {
-            let received = match from.receive(&mut buffer) {
+            let asked = self.may_move(buffer.len())?;
+            let received = match from.receive(&mut buffer[..asked]) {
                 Ok(0) => break,
                 Ok(received) => received,
                 Err(Errno::EAGAIN) => {
@@ -232,7 +234,7 @@ impl Session {
             self.take_in(&mut incoming, &buffer[..received], file)?;
             total += received as u64;
             unwatched += received as u64;
-            if received < buffer.len() && total > SMALL_BUFFER as u64 && !from.has_received() {
+            if received < asked && total > SMALL_BUFFER as u64 && !from.has_received() {
                 // All that was there has been read. A small file, though, is over with the next look.
                 self.wait_to_move(from, PollFlags::POLLIN)?;
                 unwatched = 0;

@@ -70,6 +70,7 @@ use facts::Facts;
 use files::Files;
 use messages::Shown;
 use names::Names;
+use pace::Pace;
 pub use protection::Security;
 use protection::{Clearing, Protection};
 use transfer::Moving;
@@ -216,6 +217,8 @@ pub struct Session {
     copying: Option<FtpPath>,
     /// How long the client may be silent.
     idle: Duration,
+    /// How fast data moves.
+    pace: Pace,
     /// The transfer that is going on.
     moving: Option<Moving>,
     /// How many waiting lines have been looked at during this transfer, and wait for its end.
@@ -284,6 +287,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         algorithm: Algorithm::ALL[0],
         renaming: None,
         copying: None,
+        pace: Pace::new(),
         moving: None,
         passed: 0,
         aborting: false,

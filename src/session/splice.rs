@@ -29,7 +29,8 @@ impl Session {
         let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
         let mut unwatched = 0;
         loop {
-            let received = match splice(from, None, inlet, None, PIPE, flags) {
+            let asked = self.may_move(PIPE)?;
+            let received = match splice(from, None, inlet, None, asked, flags) {
                 Ok(0) => return Ok(true),
                 Ok(received) => received,
                 Err(Errno::EAGAIN) => {
@@ -47,7 +48,7 @@ impl Session {
                 return Ok(false);
             }
             unwatched += received as u64;
-            if received < SMALL_BUFFER {
+            if received < SMALL_BUFFER.min(asked) {
                 self.wait_to_move(from, PollFlags::POLLIN)?;
                 unwatched = 0;
             } else if unwatched >= UNWATCHED {

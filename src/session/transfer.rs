@@ -148,7 +148,10 @@ impl Session {
             Err(refused) => Err(refused),
         };
         let reply = match protected {
-            Ok(connection) => return Ok(connection),
+            Ok(connection) => {
+                self.begin_pace();
+                return Ok(connection);
+            }
             Err(NoData::Refused(reply)) => reply,
             Err(NoData::Interrupted(interrupted)) => {
                 let cut = Cut::Interrupted(interrupted);

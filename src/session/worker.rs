@@ -89,6 +89,11 @@ impl Worker {
         }
     }
 
+    /// Data begins to move that others have to share a rate with.
+    pub fn moves(&self) {
+        self.tell(&FromSession::Moves);
+    }
+
     /// The session ends.
     pub fn left(&self, why: Leaving) {
         self.tell_events();

@@ -11,10 +11,12 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::caps::{self, Known, Login};
 use super::limits::{Counts, Refusal};
 use super::pool::{Serving, SlotId};
+use super::rates::{Pacing, Throttled};
 use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor, recording};
 use crate::config::Config;
 use crate::ipc::messages::{Admission, ToWorker};
 use crate::ipc::occurrences::What;
+use crate::ipc::page::Way;
 use crate::log;
 use crate::system::{Doing, Failure, socket};
 
@@ -91,6 +93,7 @@ impl Supervisor {
                     proxy: None,
                     known,
                     counted,
+                    pacing: Pacing::default(),
                     tls: false,
                     kicked: false,
                 });
@@ -153,6 +156,8 @@ impl Supervisor {
                 serving.counted.extend_from_slice(counted);
                 self.penalties.logged_in(address, &login.user);
                 serving.known.login = Some(login);
+                // His page says how fast he may be before his session reads it.
+                self.rates.begin(config, slot);
             }
             Err(refusal) => self.tally.login_refused(refusal),
         }
@@ -166,13 +171,22 @@ impl Supervisor {
         }
     }
 
-    /// The configuration is new: everybody who is there is counted by what it says.
+    /// The configuration is new: everybody who is there is counted, and slowed, by what it says.
     pub(super) fn count_anew(&mut self) {
         let mut counts = Counts::default();
         for serving in self.pool.slots_mut().filter_map(|slot| slot.serving.as_mut()) {
             serving.counted = counts.add(serving.known.rules(&self.inheritance.config));
         }
         self.counts = counts;
+        self.rates.begin_anew(&self.inheritance.config, &mut self.pool);
+    }
+
+    /// Sets a rate in place of the configured one, in bytes per second (0: none), or lets the configuration decide again;
+    /// running transfers follow at once. It holds until the daemon ends, or the session that it is for.
+    #[allow(dead_code, reason = "for ftpctl throttle")]
+    pub(super) fn throttle(&mut self, whom: Throttled, way: Way, rate: Option<u64>) {
+        self.rates.throttle(whom, way, rate);
+        self.rates.begin_anew(&self.inheritance.config, &mut self.pool);
     }
 
     /// A client whom another worker has logged out; he is counted already.

@@ -21,7 +21,9 @@ mod orders;
 mod penalties;
 mod pool;
 mod publishing;
+mod rates;
 mod recording;
+mod shares;
 mod state;
 mod tally;
 mod turns;
@@ -51,6 +53,7 @@ use note::Note;
 use penalties::Penalties;
 use pool::{Pool, SlotId};
 use publishing::Publishing;
+use rates::Rates;
 use recording::Recorder;
 use tally::Tally;
 
@@ -91,6 +94,7 @@ struct Supervisor {
     /// Those who are told of events: the one of this configuration, and earlier ones that have not finished.
     recorders: Vec<Recorder>,
     pool: Pool,
+    rates: Rates,
     /// Who was accepted and may not be logged in yet, in the order of their deadlines.
     logins: VecDeque<(Instant, SlotId)>,
     phase: Phase,
@@ -152,6 +156,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         .doing(|| "watch signals".into())?;
     let (telling, recorder) = recording::prepare(&config, descriptors)?;
     let inheritance = Rc::new(Inheritance::prepare(config, descriptors, telling)?);
+    let rates = Rates::new(&inheritance.config);
     let mut supervisor = Supervisor {
         source,
         descriptors,
@@ -168,6 +173,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         naming: Naming::default(),
         recorders: Vec::new(),
         pool: Pool::new()?,
+        rates,
         logins: VecDeque::new(),
         phase: Phase::Serving,
         draining: false,

@@ -15,6 +15,7 @@ use nix::unistd::{Pid, pipe2};
 
 use super::caps::Known;
 use super::limits::Key;
+use super::rates::Pacing;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{ToWorker, WorkerLink};
 use crate::ipc::page::{Activity, PageView};
@@ -86,6 +87,8 @@ pub struct Serving {
     pub known: Known,
     /// What he is counted by.
     pub counted: Vec<Key>,
+    /// How fast he may be.
+    pub pacing: Pacing,
     /// Whether the control connection of the session is behind TLS.
     pub tls: bool,
     /// The client was told to go.

@@ -122,8 +122,8 @@ impl Supervisor {
                     serving.tls = tls;
                 }
             }
-            ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address } => {
-                self.log_in(id, Login { user, host, groups, per_user, per_user_and_address });
+            ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address, rates } => {
+                self.log_in(id, Login { user, host, groups, per_user, per_user_and_address, rates });
             }
             ToSupervisor::MayTry { user } => self.may_try(id, &user),
             ToSupervisor::Failed { user } => self.login_failed(id, &user),
@@ -135,6 +135,7 @@ impl Supervisor {
                 }
             }
             ToSupervisor::NotLoggedIn => self.log_out(id),
+            ToSupervisor::Moves => self.rates.look_now(),
         }
         true
     }
@@ -149,6 +150,7 @@ impl Supervisor {
         let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
             self.counts.remove(&serving.counted);
+            self.rates.forget(serving.id);
         }
         let whom = match &buried.serving {
             Some(serving) => format!("worker {} of {}", buried.pid, serving.peer),
@@ -168,6 +170,7 @@ impl Supervisor {
 
     pub(super) fn look_at_the_clock(&mut self) {
         let now = Instant::now();
+        self.rates.look_at_the_clock(&self.inheritance.config, &mut self.pool, now);
         match self.phase {
             Phase::Serving => {}
             Phase::Draining { until } if now >= until => self.end_all(now),
@@ -239,6 +242,7 @@ impl Supervisor {
             self.next_note(),
             self.publishing.again,
             self.next_of_bans(),
+            self.rates.deadline(),
         ];
         let deadlines = [stopping, login, spare].into_iter().chain(others);
         deadlines.flatten().min()

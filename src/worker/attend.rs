@@ -14,6 +14,7 @@ use super::transfers::Transfers;
 use super::watch::Watch;
 use super::{Client, Worker, favours, policy};
 use crate::config::{CommandExcess, Count, SessionOptions, SessionReuse, WeekMinute};
+use crate::ipc::link::Error;
 use crate::ipc::messages::{
     FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
 };
@@ -27,6 +28,9 @@ const KICK_GRACE: Duration = Duration::from_secs(2);
 
 /// The relay gives up a client who does not let TLS end; the worker does so this much later, should the relay not.
 const OVERTIME: Duration = Duration::from_secs(2);
+
+/// A session calls the supervisor no more often than this.
+const CALL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A session, and what the worker knows of it while it lasts.
 pub(super) struct Attendance<'a> {
@@ -44,6 +48,8 @@ pub(super) struct Attendance<'a> {
     /// What he sees as `/`.
     root: Vec<u8>,
     transfers: Transfers,
+    /// When the supervisor was told last that data moves.
+    called: Option<Instant>,
     /// What the session said about its end, if it did.
     left: Option<Ending>,
     /// The administrator wants the client to go, and he is told so until then.
@@ -78,6 +84,7 @@ impl<'a> Attendance<'a> {
             totals: Totals::default(),
             relay,
             clearing: None,
+            called: None,
             left: None,
             until: None,
             hours_end,
@@ -214,6 +221,17 @@ impl<'a> Attendance<'a> {
         relay.bury();
     }
 
+    /// The supervisor looks for a while once it has been told: a session that calls more often than that need not be
+    /// heard by it.
+    fn tell_that_data_moves(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if self.called.is_some_and(|called| now < called + CALL_INTERVAL) {
+            return Ok(());
+        }
+        self.called = Some(now);
+        self.worker.supervisor.send(&ToSupervisor::Moves)
+    }
+
     /// One message. False: there will be none any more.
     fn hear(&mut self) -> Result<bool, ()> {
         let message = match self.session.link.receive() {
@@ -244,6 +262,7 @@ impl<'a> Attendance<'a> {
             FromSession::BindDataPort { port } => {
                 favours::data_socket(link, self.client, port, config.data.dscp.map(Count::get))
             }
+            FromSession::Moves => self.tell_that_data_moves(),
             FromSession::Event(event) => {
                 accounting::record(&event, &mut self.totals, &config.log, &self.root);
                 if let Some(xferlog) = &config.log.xferlog {

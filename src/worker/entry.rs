@@ -204,10 +204,12 @@ impl Worker<'_> {
     /// Asks the supervisor, who alone can count.
     fn is_admitted(&self, dialogue: &Dialogue<'_>, login: &Login) -> Result<Admission, Ending> {
         let options = login.options();
+        let groups = self.told_groups(login);
         let asked = self.supervisor.send(&ToSupervisor::MayLogIn {
             user: login.name().to_owned(),
             host: login.host().unwrap_or_default().to_owned(),
-            groups: self.told_groups(login),
+            rates: self.told_rates(login, &groups),
+            groups,
             per_user: options.max_sessions_per_user.map(Count::get),
             per_user_and_address: options.max_sessions_per_user_and_address.map(Count::get),
         });
@@ -249,6 +251,12 @@ impl Worker<'_> {
             room > 0
         });
         groups
+    }
+
+    /// The rates of a session that the supervisor cannot find in the configuration.
+    fn told_rates(&self, login: &Login, groups: &[String]) -> Vec<String> {
+        let usual = self.inheritance.config.usual_session(login.host(), login.name(), groups);
+        login.options().unusual_rates(&usual)
     }
 
     fn fail(&self, user: &str, why: &str, texts: Vec<String>) -> Progress {

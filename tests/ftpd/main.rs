@@ -56,6 +56,7 @@ modules! {
     bans
     timeouts
     counting
+    bandwidth
     hosts
     messages
     reload

@@ -42,10 +42,10 @@ tests! {
     a_session_does_not_inherit_what_the_worker_read_of_others
 }
 
-const USERS: &str = "login.users-file = \"/etc/ftpd-users.toml\"";
+pub const USERS: &str = "login.users-file = \"/etc/ftpd-users.toml\"";
 
 /// The hash of a password, by the daemon's own command.
-fn hash(world: &World, password: &str) -> String {
+pub fn hash(world: &World, password: &str) -> String {
     let mut command = world.command(DAEMON);
     let command = command.arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("the daemon starts");
@@ -54,7 +54,7 @@ fn hash(world: &World, password: &str) -> String {
     String::from_utf8(output.stdout).expect("a hash is text").trim().to_string()
 }
 
-fn write_users(world: &World, text: &str) {
+pub fn write_users(world: &World, text: &str) {
     world.write("/etc/ftpd-users.toml", text);
     fs::set_permissions("/etc/ftpd-users.toml", Permissions::from_mode(0o600)).expect("mode of the users file");
 }

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Activity, CWD_ROOM, DURATION_CLASSES, KINDS, OUTCOMES, PATH_ROOM, VERB_ROOM, place};
+use super::{
+    Activity, CWD_ROOM, DURATION_CLASSES, KINDS, OUTCOMES, PATH_ROOM, Sharing, Terms, VERB_ROOM, Way, place,
+};
 use crate::system::clock::monotonic_millis;
 use crate::system::shared_pages::{Words, clear};
 
@@ -14,6 +16,11 @@ const ATTEMPTS: usize = 4;
 #[derive(Clone, Copy)]
 pub struct PageView {
     words: &'static Words,
+}
+
+/// What was said to sessions is said, and what is seen from here on is not older.
+pub fn settle() {
+    fence(Ordering::SeqCst);
 }
 
 /// What a session says that it is doing. All of it may be false, and texts may hold any byte.
@@ -154,6 +161,20 @@ impl PageView {
     /// Whether the session shall tell its worker of every line.
     pub fn set_traced(&self, traced: bool) {
         self.words[place::TRACE].store(traced.into(), Ordering::Relaxed);
+    }
+
+    /// Says how fast data may move this way.
+    pub fn set_terms(&self, way: Way, terms: Terms) {
+        let set = |at: usize, value| self.words[at + way as usize].store(value, Ordering::Relaxed);
+        set(place::RATE, terms.rate);
+        set(place::TRANSFER_RATE, terms.transfer_rate);
+        set(place::FREE, terms.free);
+    }
+
+    /// Says whether anybody shares with this session. To be followed by a look at what it does, behind a fence:
+    /// [`settle`].
+    pub fn set_sharing(&self, sharing: Sharing) {
+        self.words[place::SHARING].store(sharing as u64, Ordering::Relaxed);
     }
 
     fn get(&self, at: usize) -> u64 {
