@@ -415,6 +415,10 @@ options! {
         /// A file to which every transfer of a file is written as wu-ftpd does it, for programs that read xferlog(5). It may
         /// be renamed or removed at any time.
         xferlog: Option<AbsolutePath>, such as "/var/log/xferlog";
+        /// Record logins in utmp, wtmp and lastlog, as far as the machine has these files, for who(1), last(1) and lastlog(8).
+        utmp: bool = false;
+        /// Tell the audit log of the kernel of logins, failed ones too, and of their ends.
+        audit: bool = false;
     }
 
     /// What happens, for programs to read: who came and went, which files were moved, what was changed.

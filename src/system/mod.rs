@@ -1,6 +1,7 @@
 //! The operating system, made safe: the only folder with `unsafe`. No policy lives here.
 
 pub mod accounts;
+pub mod audit;
 pub mod background;
 pub mod capabilities;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod socket;
 pub mod status;
 pub mod time_zone;
 pub mod title;
+pub mod utmp;
 
 use std::fmt;
 use std::io;

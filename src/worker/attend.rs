@@ -9,6 +9,7 @@ use super::accounting::{self, Totals};
 use super::keys::KeyHolder;
 use super::login::Login;
 use super::processes::{Frontend, Session};
+use super::records::Recorded;
 use super::serve::Ending;
 use super::transfers::Transfers;
 use super::watch::Watch;
@@ -50,6 +51,7 @@ pub(super) struct Attendance<'a> {
     transfers: Transfers,
     /// When the supervisor was told last that data moves.
     called: Option<Instant>,
+    recorded: Recorded,
     /// What the session said about its end, if it did.
     left: Option<Ending>,
     /// The administrator wants the client to go, and he is told so until then.
@@ -75,6 +77,7 @@ impl<'a> Attendance<'a> {
         Attendance {
             root: worker.telling.root(),
             transfers,
+            recorded: worker.record_login(&login, client.peer.ip()),
             worker,
             client,
             login,
@@ -106,6 +109,7 @@ impl<'a> Attendance<'a> {
         if let Some(relay) = self.relay.take() {
             relay.bury();
         }
+        self.recorded.end();
         self.login.close_session();
         (ending, self.totals)
     }

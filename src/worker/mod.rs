@@ -19,6 +19,7 @@ mod pam;
 mod policy;
 mod processes;
 mod proof;
+mod records;
 mod relay;
 mod serve;
 mod telling;

@@ -104,7 +104,11 @@ impl Worker<'_> {
     pub(super) fn tell_failure(&self, why: &str) {
         let mut whom = self.telling.whom.borrow_mut();
         (whom.identity, whom.root) = (None, Vec::new());
+        let (user, peer) = (whom.user.clone(), whom.peer);
         drop(whom);
+        if let Some(peer) = peer {
+            self.record_failure(&user, peer.ip());
+        }
         self.tell(What::LoginFailed { why: why.to_owned() });
     }
 

@@ -63,6 +63,7 @@ modules! {
     shutdown
     logging
     log_formats
+    login_records
     events
     hooks
     systemd
