@@ -62,14 +62,19 @@ fn certificates(config: &Config) -> Result<Vec<Problem>, Problem> {
     let problem = |reason| config.problem("tls", "certificates", reason);
     let tls = &config.tls;
     let files =
-        [&tls.certificates, &tls.keys, &tls.client_ca_files, &tls.client_crl_files].into_iter().flatten();
+        [&tls.certificates, &tls.keys, &tls.ocsp_responses, &tls.client_ca_files, &tls.client_crl_files];
+    let of_hosts = config
+        .host
+        .values()
+        .flat_map(|host| [&host.own.certificates, &host.own.keys, &host.own.ocsp_responses]);
+    let files = files.into_iter().chain(of_hosts).flatten();
     let unreadable = files
         .map(|path| std::fs::File::open(&**path))
         .any(|file| file.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied));
     if unreadable {
         return Ok(Vec::new());
     }
-    match keys::examine(&config.tls) {
+    match keys::examine(config) {
         Ok(warnings) => Ok(warnings.into_iter().map(problem).collect()),
         Err(reason) => Err(problem(reason)),
     }

@@ -307,6 +307,9 @@ options! {
         /// Files with the private keys, in the order of the certificates. If empty, the key of each is in the same file. They should be
         /// readable by root alone.
         keys: Vec<AbsolutePath> = [];
+        /// Files with what the issuers say of the certificates (OCSP responses, in DER), in the order of the certificates. Clients
+        /// who ask are shown it with the certificate, while it lasts. A renewed file is used by the next connection.
+        ocsp_responses: Vec<AbsolutePath> = [];
         /// The oldest version of TLS that is spoken, `"1.2"` or `"1.3"`.
         min_version: TlsVersion = "1.2";
         /// The cipher suites to be used, by their registered names. If empty: all that are good.
@@ -460,6 +463,13 @@ options! {
         /// without asking for it, and nobody else gets it. `[::]` stands for any address. The closest description
         /// wins. If not set, clients of every address may choose the host by its name.
         addresses: Vec<HostAddress> = [];
+        /// Certificates of this host, as in `[tls]`, for clients who have chosen it: by its address, with HOST, or by the name that
+        /// they ask for in the handshake, which chooses it too. If empty, or none fits: those of `[tls]`.
+        certificates: Vec<AbsolutePath> = [];
+        /// Their keys, as in `[tls]`.
+        keys: Vec<AbsolutePath> = [];
+        /// What their issuers say of them, as in `[tls]`.
+        ocsp_responses: Vec<AbsolutePath> = [];
         /// What clients of this host read first, in place of `banner` in `[server]`.
         banner: Option<Banner>, such as "The mirror of example.org is ready.";
         /// A file to take in place of `banner`.

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{CommandExcess, Config, Tempo};
+use crate::config::{CommandExcess, Config, HostName, Tempo};
 use crate::exit::Exit;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
@@ -57,6 +57,10 @@ pub struct Frontend {
     security: Security,
     /// The client has shown a certificate that is good.
     is_certified: bool,
+    /// The client has said HOST.
+    has_chosen: bool,
+    /// The name that he asked for in the handshake.
+    server_name: Option<HostName>,
     /// How often a client has begun to speak TLS.
     handshakes: u32,
     /// TLS begins without AUTH.
@@ -111,6 +115,8 @@ pub fn run(
         nonsense: 0,
         security: Security::Plain,
         is_certified: false,
+        has_chosen: false,
+        server_name: None,
         handshakes: 0,
         implicit: false,
         clearing: false,

@@ -1,16 +1,17 @@
 //! TLS on the control connection: the handshake, and what the worker is asked for it.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use nix::sys::socket::{MsgFlags, send};
 use rustls::server::{Accepted, ClientHello};
 
 use super::Frontend;
 use super::certificate::Judge;
-use crate::config::ClientCertificates;
+use crate::config::{ClientCertificates, HostName};
 use crate::exit::Exit;
 use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
 use crate::system::memory::wipe_freed;
@@ -22,6 +23,15 @@ use crate::tls::signer::{Identity, Sign};
 use crate::tls::stream::{Greeting, SMALL, Stream};
 use crate::tls::tickets::TicketKey;
 use crate::tls::transcript::{self, RANDOM};
+
+/// What the client has asked for in the handshake, and which virtual host that makes.
+struct Asked {
+    host: Option<String>,
+    server_name: Option<HostName>,
+}
+
+/// An alert that ends the handshake (RFC 6066 3), before anything is encrypted.
+const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 /// What a frontend has where there is TLS.
 pub struct Parts {
@@ -65,13 +75,16 @@ impl Holder {
     }
 
     /// The certificate for this client, and what to say for a random number.
-    fn identity(&self, hello: &ClientHello<'_>) -> Option<(Identity, Vec<u8>)> {
+    fn identity(&self, hello: &ClientHello<'_>, host: Option<&str>) -> Option<(Identity, Vec<u8>)> {
         let question = FromFrontend::Hello {
             server_name: hello.server_name().unwrap_or_default().to_string(),
+            host: host.unwrap_or_default().to_string(),
             schemes: hello.signature_schemes().iter().map(|scheme| u16::from(*scheme)).collect(),
         };
         match self.ask(&question)? {
-            ToFrontend::Identity { chain, schemes, random } => Some((Identity { chain, schemes }, random)),
+            ToFrontend::Identity { chain, schemes, ocsp, random } => {
+                Some((Identity { chain, schemes, ocsp }, random))
+            }
             _ => None,
         }
     }
@@ -106,8 +119,9 @@ impl Frontend {
         let ahead = self.connection.take_ahead();
         let shaken = self.shake_hands(parts, holder, Arc::clone(&sessions), &accepted, &ahead, deadline);
         let (what, outcome) = match shaken {
-            Ok(stream) => {
+            Ok((stream, asked)) => {
                 let what = stream.description();
+                (self.host, self.server_name) = (asked.host, asked.server_name);
                 self.is_certified = accepted.load(Ordering::Relaxed);
                 self.connection.protect(stream);
                 self.security = security;
@@ -139,6 +153,19 @@ impl Frontend {
         }
     }
 
+    /// The name that the client asks for chooses a virtual host, unless he has chosen one already: then it must be this one
+    /// (RFC 7151 3.2.2). None: it is another.
+    fn asked(&self, name: Option<&str>) -> Option<Asked> {
+        let server_name = name.and_then(|name| name.parse::<HostName>().ok());
+        let named =
+            server_name.as_ref().and_then(|name| self.config.host_named(name, self.local).ok().flatten());
+        match named {
+            Some(named) if self.has_chosen && self.host.as_deref() != Some(named) => None,
+            Some(named) => Some(Asked { host: Some(named.to_string()), server_name }),
+            None => Some(Asked { host: self.host.clone(), server_name }),
+        }
+    }
+
     fn shake_hands(
         &self,
         parts: &Parts,
@@ -147,7 +174,7 @@ impl Frontend {
         certified: &Arc<AtomicBool>,
         ahead: &[u8],
         deadline: Instant,
-    ) -> std::io::Result<Stream> {
+    ) -> std::io::Result<(Stream, Asked)> {
         let refused = |why: String| std::io::Error::other(why);
         let socket = self.connection.as_fd();
         let await_client = |flags: PollFlags| -> std::io::Result<()> {
@@ -165,15 +192,20 @@ impl Frontend {
             }
         };
         let hello = accepted.client_hello();
-        let identity = holder.identity(&hello);
+        let Some(asked) = self.asked(hello.server_name()) else {
+            let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+            let _ = send(socket.as_raw_fd(), UNRECOGNIZED_NAME, flags);
+            return Err(refused("the client has chosen another host than he asks for".into()));
+        };
+        let identity = holder.identity(&hello, asked.host.as_deref());
         let (identity, random) =
             identity.ok_or_else(|| refused("there is no certificate for this client".into()))?;
-        let asked = self.config.tls.client_certificates;
+        let wanted = self.config.tls.client_certificates;
         let clients = match <[u8; RANDOM]>::try_from(random) {
-            Ok(random) if asked != ClientCertificates::Off => Some(Clients {
+            Ok(random) if wanted != ClientCertificates::Off => Some(Clients {
                 verifier: Arc::new(Judge {
                     holder: holder.clone(),
-                    is_mandatory: asked == ClientCertificates::Require,
+                    is_mandatory: wanted == ClientCertificates::Require,
                     accepted: Arc::clone(certified),
                 }),
                 random,
@@ -198,6 +230,6 @@ impl Frontend {
         while let Some(flags) = stream.shake_hands(socket)? {
             await_client(flags)?;
         }
-        Ok(stream)
+        Ok((stream, asked))
     }
 }

@@ -1,6 +1,6 @@
 //! The verbs that mean something before login.
 
-use crate::config::LoginBy;
+use crate::config::{HostName, LoginBy};
 use crate::exit::Exit;
 use crate::frontend::{Frontend, farewell};
 use crate::ipc::messages::{FromFrontend, Leaving, Password, Security, ToFrontend};
@@ -57,10 +57,18 @@ fn host(frontend: &mut Frontend, name: &[u8]) -> Outcome {
     let Some(name) = std::str::from_utf8(name).ok().and_then(|name| name.trim_ascii().parse().ok()) else {
         return Ok(Reply::new(Code::BadArgument, "Usage: HOST <name>"));
     };
-    let Ok(chosen) = frontend.config.host_named(&name, frontend.local) else {
+    let config = &frontend.config;
+    let Ok(chosen) = config.host_named(&name, frontend.local) else {
         return Ok(Reply::new(Code::NotImplementedForArgument, "There is no such host."));
     };
+    // The certificate was for the name of the handshake (RFC 7151 3.2.2).
+    let differs = |asked: &HostName| *asked != name && config.host_named(asked, frontend.local) != Ok(chosen);
+    if frontend.server_name.as_ref().is_some_and(differs) {
+        let text = "That is not the host of the TLS handshake.";
+        return Ok(Reply::new(Code::NotImplementedForArgument, text));
+    }
     frontend.host = chosen.map(String::from);
+    frontend.has_chosen = true;
     Ok(frontend.banner())
 }
 
@@ -189,6 +197,7 @@ fn rein(frontend: &mut Frontend) -> Outcome {
     frontend.user = None;
     // What was said about the host is forgotten, too (RFC 7151 3).
     frontend.host = frontend.config.host_at(frontend.local).map(String::from);
+    (frontend.has_chosen, frontend.server_name) = (false, None);
     frontend.clearing = frontend.security != Security::Plain;
     Ok(frontend.banner())
 }

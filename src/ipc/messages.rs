@@ -135,9 +135,9 @@ values! {
         GrantedBehindTls,
         /// To the relay: end TLS, and nothing else.
         Clear,
-        /// The certificate for this client, with its chain, and how its key signs. `random`: what the server is to say for its
+        /// The certificate for this client, with its chain, how its key signs, and what its issuer says of it. `random`: what the server is to say for its
         /// random number, where the client is asked for a certificate, so that what he signs cannot be older.
-        Identity { chain: Vec<Vec<u8>>, schemes: Vec<u16>, random: Vec<u8> },
+        Identity { chain: Vec<Vec<u8>>, schemes: Vec<u16>, ocsp: Vec<u8>, random: Vec<u8> },
         /// There is no certificate for him.
         NoIdentity,
         /// The signature that was asked for; empty if it is refused.
@@ -169,8 +169,9 @@ values! {
             security: Security,
             ahead: Vec<u8>,
         },
-        /// The client begins to speak TLS. He asks for this name (which may be empty) and understands these signatures.
-        Hello { server_name: String, schemes: Vec<u16> },
+        /// The client begins to speak TLS. He asks for this name (which may be empty), is at this virtual host (or none), and
+        /// understands these signatures.
+        Hello { server_name: String, host: String, schemes: Vec<u16> },
         /// A signature for the handshake, in this scheme, please.
         Sign { scheme: u16, message: Vec<u8> },
         /// The next part of what both have said in the handshake up to the client's certificate.
@@ -343,7 +344,7 @@ mod tests {
                 per_user_and_address: None,
             });
             survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone(), greeted: flag });
-            survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0], random: path.clone() });
+            survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0], ocsp: path.clone(), random: path.clone() });
             survives(&FromFrontend::Proof { newest: flag, scheme: port, signature: path.clone() });
             survives(&FromVerifier::Refused { why: Distrust::Revoked, text: text.clone() });
             survives(&FromVerifier::Accepted {

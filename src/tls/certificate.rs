@@ -15,13 +15,24 @@ pub struct Validity {
     pub not_after: i64,
 }
 
+/// Its number among those of its issuer.
+pub fn serial_number(certificate: &[u8]) -> Option<&[u8]> {
+    element(behind_version(certificate)?).map(|(_, number, _)| number)
+}
+
+/// What the issuer has signed, but for the version.
+fn behind_version(certificate: &[u8]) -> Option<&[u8]> {
+    let (_, whole, _) = element(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    let (_, inner, _) = element(whole).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    match inner.first() {
+        Some(&VERSION) => element(inner).map(|(_, _, rest)| rest),
+        _ => Some(inner),
+    }
+}
+
 /// The validity of a certificate in DER; none, if it is no certificate.
 pub fn validity(certificate: &[u8]) -> Option<Validity> {
-    let (_, whole, _) = element(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
-    let (_, mut inner, _) = element(whole).filter(|(tag, ..)| *tag == SEQUENCE)?;
-    if inner.first() == Some(&VERSION) {
-        inner = element(inner)?.2;
-    }
+    let mut inner = behind_version(certificate)?;
     // Serial number, algorithm, issuer.
     for _ in 0..3 {
         inner = element(inner)?.2;
@@ -33,7 +44,7 @@ pub fn validity(certificate: &[u8]) -> Option<Validity> {
 }
 
 /// The first element: its tag, its contents, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, mut rest) = rest.split_first()?;
     let mut length = usize::from(first);
@@ -47,7 +58,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// `YYMMDDHHMMSSZ`, with years from 1950 on, or the same with four digits for the year.
-fn moment(tag: u8, text: &[u8]) -> Option<i64> {
+pub(super) fn moment(tag: u8, text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?.strip_suffix('Z')?;
     let (year, rest) = match tag {
         UTC_TIME => {

@@ -7,6 +7,7 @@ pub const MAX_HANDSHAKES: u32 = 4;
 pub mod certificate;
 pub mod claims;
 pub mod names;
+pub mod ocsp;
 pub mod pem;
 pub mod sessions;
 pub mod setup;

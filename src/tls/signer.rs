@@ -14,6 +14,8 @@ pub struct Identity {
     pub chain: Vec<Vec<u8>>,
     /// How its key signs (RFC 8446 4.2.3), the best first.
     pub schemes: Vec<u16>,
+    /// What its issuer says of it (OCSP); empty, if nothing.
+    pub ocsp: Vec<u8>,
 }
 
 /// Who has the key.
@@ -26,7 +28,9 @@ pub trait Sign: Send + Sync {
 pub fn certified(identity: &Identity, holder: Arc<dyn Sign>) -> CertifiedKey {
     let chain = identity.chain.iter().cloned().map(CertificateDer::from).collect();
     let schemes = identity.schemes.iter().copied().map(SignatureScheme::from).collect();
-    CertifiedKey::new(chain, Arc::new(RemoteKey { schemes, holder }))
+    let mut certified = CertifiedKey::new(chain, Arc::new(RemoteKey { schemes, holder }));
+    certified.ocsp = Some(identity.ocsp.clone()).filter(|response| !response.is_empty());
+    certified
 }
 
 /// Whether this is what a server signs in a handshake, and nothing else: RFC 8446 4.4.3, or the random numbers and

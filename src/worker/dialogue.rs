@@ -167,7 +167,7 @@ impl<'a> Dialogue<'a> {
         let Some(copies) = &self.worker.inheritance.copies else { return false };
         let mut keys = self.keys.borrow_mut();
         let answer = match message {
-            FromFrontend::Hello { server_name, schemes } => {
+            FromFrontend::Hello { server_name, host, schemes } => {
                 // REIN ends TLS, and it may begin again.
                 let handshakes = self.handshakes.get() + 1;
                 if handshakes > MAX_HANDSHAKES {
@@ -176,11 +176,11 @@ impl<'a> Dialogue<'a> {
                 self.handshakes.set(handshakes);
                 *keys = KeyHolder::default();
                 self.resumption.replace(None);
-                let options = &self.worker.inheritance.config.tls;
-                let random = self.proof.borrow_mut().begin(options);
-                match keys.introduce(options, copies, &server_name, &schemes).zip(random) {
-                    Some((Identity { chain, schemes }, random)) => {
-                        ToFrontend::Identity { chain, schemes, random }
+                let config = &self.worker.inheritance.config;
+                let random = self.proof.borrow_mut().begin(&config.tls);
+                match keys.introduce(config, copies, &host, &server_name, &schemes).zip(random) {
+                    Some((Identity { chain, schemes, ocsp }, random)) => {
+                        ToFrontend::Identity { chain, schemes, ocsp, random }
                     }
                     None => ToFrontend::NoIdentity,
                 }

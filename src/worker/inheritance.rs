@@ -52,7 +52,7 @@ impl Inheritance {
         let frontend_account = frontend_account(&config)?;
         let copies = match config.tls.certificates.is_empty() {
             true => None,
-            false => Some(Copies::make(&config.tls)?),
+            false => Some(Copies::make(&config)?),
         };
         Ok(Inheritance {
             telling,

@@ -18,13 +18,14 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 
 use super::proof;
-use crate::config::{AbsolutePath, Tls};
+use crate::config::{AbsolutePath, Config};
 use crate::log;
 use crate::system::packet::MAX_PACKET;
 use crate::system::process::{Forked, exit_now, fork};
 use crate::system::secret::{FromStart, Secret, nameless_file};
 use crate::system::{Doing, Failure};
 use crate::tls::certificate;
+use crate::tls::ocsp;
 use crate::tls::pem;
 use crate::tls::signer::{Identity, is_of_a_server};
 
@@ -74,13 +75,13 @@ pub struct Copies(Vec<File>);
 
 impl Copies {
     /// Reads all files in a process of its own, which says what is wrong with them.
-    pub fn make(options: &Tls) -> Result<Copies, Failure> {
-        let copies = (0..options.certificates.len()).map(|_| nameless_file()).collect::<io::Result<Vec<_>>>();
+    pub fn make(config: &Config) -> Result<Copies, Failure> {
+        let copies = pairs(config).map(|_| nameless_file()).collect::<io::Result<Vec<_>>>();
         let copies = copies.doing(|| "make room for keys".into())?;
         let (mut told, mut telling) = io::pipe().doing(|| "make a pipe".into())?;
         match fork()? {
             Forked::Child => {
-                let complaint = copy_all(options, &copies).err().unwrap_or_default();
+                let complaint = copy_all(config, &copies).err().unwrap_or_default();
                 let _ = telling.write_all(complaint.as_bytes());
                 exit_now(0)
             }
@@ -107,38 +108,84 @@ impl Copies {
     }
 }
 
-fn copy_all(options: &Tls, copies: &[File]) -> Result<(), String> {
-    for ((certificate, key), mut copy) in pairs(options).zip(copies) {
-        let text = read_pair(certificate, key)?;
-        let (_, warnings) = parse(text.as_bytes()).map_err(|reason| format!("{certificate}: {reason}"))?;
-        for warning in warnings.iter().chain(&exposure(key)) {
-            log::warning(format_args!("{certificate}: {warning}"));
+fn copy_all(config: &Config, copies: &[File]) -> Result<(), String> {
+    for (pair, mut copy) in pairs(config).zip(copies) {
+        let certificate = pair.certificate;
+        let (text, warnings) = look_at(&pair)?;
+        for warning in warnings {
+            log::warning(warning);
         }
         copy.write_all(text.as_bytes()).map_err(|error| format!("{certificate}: {error}"))?;
     }
-    proof::examine(options)
+    proof::examine(&config.tls)
 }
 
 /// Everything that is wrong with the files, or looks wrong: for `ftpd check`.
-pub fn examine(options: &Tls) -> Result<Vec<String>, String> {
+pub fn examine(config: &Config) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
-    for (certificate, key) in pairs(options) {
-        let text = read_pair(certificate, key)?;
-        let (_, warnings) = parse(text.as_bytes()).map_err(|reason| format!("{certificate}: {reason}"))?;
-        found
-            .extend(warnings.iter().chain(&exposure(key)).map(|warning| format!("{certificate}: {warning}")));
+    for pair in pairs(config) {
+        found.extend(look_at(&pair)?.1);
     }
-    proof::examine(options)?;
+    proof::examine(&config.tls)?;
     Ok(found)
 }
 
-/// Each certificate with the file of its key.
-fn pairs(options: &Tls) -> impl Iterator<Item = (&AbsolutePath, &AbsolutePath)> {
-    options
-        .certificates
-        .iter()
-        .enumerate()
-        .map(|(index, certificate)| (certificate, options.keys.get(index).unwrap_or(certificate)))
+/// A certificate and its key, and what looks wrong with them.
+fn look_at(pair: &Pair<'_>) -> Result<(Secret, Vec<String>), String> {
+    let Pair { certificate, key, ocsp, .. } = pair;
+    let text = read_pair(certificate, key)?;
+    let (parsed, warnings) = parse(text.as_bytes()).map_err(|reason| format!("{certificate}: {reason}"))?;
+    let mut all: Vec<String> =
+        warnings.iter().chain(&exposure(key)).map(|warning| format!("{certificate}: {warning}")).collect();
+    all.extend(ocsp.and_then(|path| response(path, &parsed.identity.chain).err()));
+    Ok((text, all))
+}
+
+/// A certificate with the file of its key, and what its issuer says of it.
+struct Pair<'a> {
+    /// The virtual host that it is for.
+    host: Option<&'a str>,
+    certificate: &'a AbsolutePath,
+    key: &'a AbsolutePath,
+    ocsp: Option<&'a AbsolutePath>,
+}
+
+/// All certificates, in the order of the copies.
+fn pairs(config: &Config) -> impl Iterator<Item = Pair<'_>> {
+    let tls = &config.tls;
+    let common = std::iter::once((None, &tls.certificates, &tls.keys, &tls.ocsp_responses));
+    let of_hosts = config.host.iter().map(|(name, host)| {
+        (Some(name.as_str()), &host.own.certificates, &host.own.keys, &host.own.ocsp_responses)
+    });
+    common.chain(of_hosts).flat_map(|(host, certificates, keys, responses)| {
+        certificates.iter().enumerate().map(move |(index, certificate)| Pair {
+            host,
+            certificate,
+            key: keys.get(index).unwrap_or(certificate),
+            ocsp: responses.get(index),
+        })
+    })
+}
+
+/// What the issuer says of a certificate, if it is fit to be shown.
+fn response(path: &Path, chain: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    let told = |reason: &str| format!("{}: {reason}", path.display());
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE as u64).read_to_end(&mut bytes));
+    read.map_err(|error| told(&error.to_string()))?;
+    ocsp::examine(&bytes, chain.first().map_or(&[], Vec::as_slice), now()).map_err(told)?;
+    match chain_size(chain) + bytes.len() > MAX_CHAIN {
+        true => Err(told("it is too large together with the certificates")),
+        false => Ok(bytes),
+    }
+}
+
+fn chain_size(chain: &[Vec<u8>]) -> usize {
+    chain.iter().map(|certificate| certificate.len() + 2).sum()
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64)
 }
 
 /// Both files, one behind the other.
@@ -185,12 +232,13 @@ fn parse(text: &[u8]) -> Result<(Key, Vec<String>), String> {
         }
         private = Some((der, format));
     }
-    if chain.iter().map(|certificate| certificate.len() + 2).sum::<usize>() > MAX_CHAIN {
+    if chain_size(&chain) > MAX_CHAIN {
         return Err(format!("the certificate and its chain have more than {MAX_CHAIN} bytes"));
     }
     let warnings = dates(chain.first().ok_or("there is no certificate")?)?;
     let (private, format) = private.ok_or("there is no key")?;
-    let mut key = Key { identity: Identity { chain, schemes: Vec::new() }, private, format };
+    let mut key =
+        Key { identity: Identity { chain, schemes: Vec::new(), ocsp: Vec::new() }, private, format };
     let signing = key.signing()?;
     let certificates = key.identity.chain.iter().map(|der| CertificateDer::from(der.as_slice()).into_owned());
     match CertifiedKey::new(certificates.collect(), Arc::clone(&signing)).keys_match() {
@@ -208,7 +256,7 @@ fn parse(text: &[u8]) -> Result<(Key, Vec<String>), String> {
 /// Whether the certificate is valid now and will be soon.
 fn dates(certificate: &[u8]) -> Result<Vec<String>, String> {
     let validity = certificate::validity(certificate).ok_or("the first certificate cannot be understood")?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+    let now = now();
     Ok(if now < validity.not_before {
         vec!["the certificate is not valid yet".into()]
     } else if now > validity.not_after {
@@ -249,19 +297,23 @@ pub struct KeyHolder {
 }
 
 impl KeyHolder {
-    /// Chooses the certificate for a client who asks for this name and understands these signatures. None: there is
-    /// none.
+    /// Chooses the certificate for a client of this virtual host (or none) who asks for this name and understands these
+    /// signatures: one of the host, if it has any. None: there is none.
     pub fn introduce(
         &mut self,
-        options: &Tls,
+        config: &Config,
         copies: &Copies,
+        host: &str,
         name: &str,
         offered: &[u16],
     ) -> Option<Identity> {
         let name = ServerName::try_from(name).ok();
+        let of = |host: Option<&str>| {
+            pairs(config).zip(&copies.0).filter(move |(pair, _)| pair.host == host).collect::<Vec<_>>()
+        };
         let mut chosen: Option<Key> = None;
-        for ((certificate, key), copy) in pairs(options).zip(&copies.0) {
-            let Some(key) = load(certificate, key, copy) else { continue };
+        for (pair, copy) in of(Some(host)).into_iter().chain(of(None)) {
+            let Some(key) = load(&pair, copy) else { continue };
             if !key.identity.schemes.iter().any(|scheme| offered.contains(scheme)) {
                 continue;
             }
@@ -306,13 +358,21 @@ impl KeyHolder {
 }
 
 /// The pair as its files are now, or as they were when they were good.
-fn load(certificate: &AbsolutePath, key: &AbsolutePath, copy: &File) -> Option<Key> {
-    match read_pair(certificate, key).and_then(|text| parse(text.as_bytes())) {
-        Ok((key, _)) => Some(key),
+fn load(pair: &Pair<'_>, copy: &File) -> Option<Key> {
+    let Pair { certificate, key, ocsp, .. } = pair;
+    let mut found = match read_pair(certificate, key).and_then(|text| parse(text.as_bytes())) {
+        Ok((key, _)) => key,
         Err(reason) => {
             log::error(format_args!("{certificate}: {reason}; the last good one is used"));
             let text = Secret::read(FromStart::of(copy.as_fd()), 2 * MAX_FILE).ok()?;
-            parse(text.as_bytes()).ok().map(|(key, _)| key)
+            parse(text.as_bytes()).ok()?.0
+        }
+    };
+    if let Some(path) = ocsp {
+        match response(path, &found.identity.chain) {
+            Ok(response) => found.identity.ocsp = response,
+            Err(reason) => log::warning(format_args!("{reason}; clients are not shown it")),
         }
     }
+    Some(found)
 }

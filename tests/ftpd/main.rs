@@ -85,6 +85,7 @@ modules! {
     tls_clients
     tls_clients_of_programs
     certificates_of_clients
+    certificates_of_hosts
     ends_of_tls
 }
 

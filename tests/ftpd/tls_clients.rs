@@ -244,7 +244,7 @@ print(total)
     assert_eq!(out, format!("{}\n", 499 * 500 / 2));
 }
 
-fn s_client(world: &World, arguments: &[&str]) -> String {
+pub fn s_client(world: &World, arguments: &[&str]) -> String {
     let common = ["s_client", "-connect", "127.0.0.1:21", "-starttls", "ftp"];
     let output = attempt(world, "openssl", &[&common, arguments].concat());
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)

@@ -21,6 +21,10 @@ impl Config {
         if tls.client_ca_files.is_empty() && !tls.client_crl_files.is_empty() {
             findings.error("tls", "client-crl-files", "needs client-ca-files: nobody's signature counts");
         }
+        self.check_certificates_of_hosts(findings);
+        if tls.ocsp_responses.len() > tls.certificates.len() {
+            findings.error("tls", "ocsp-responses", "are not more than there are certificates");
+        }
         let is_asked = tls.client_certificates != ClientCertificates::Off;
         if is_asked && tls.certificates.is_empty() {
             findings.error(
@@ -50,6 +54,29 @@ impl Config {
             if own.is_some_and(|own| !own.is_empty()) && !section.starts_with("user.") {
                 let reason = "whoever has such a certificate can log in as any user that this section is for";
                 findings.warning(&section, "login-certificates", reason);
+            }
+        }
+    }
+
+    fn check_certificates_of_hosts(&self, findings: &mut Findings<'_>) {
+        for (name, host) in &self.host {
+            let (section, own) = (Host::section(name), &host.own);
+            for (key, files) in [("certificates", &own.certificates), ("keys", &own.keys)] {
+                for path in files {
+                    if let Err(error) = File::open(&**path) {
+                        findings.unreachable(&section, key, path, &error);
+                    }
+                }
+            }
+            if !own.keys.is_empty() && own.keys.len() != own.certificates.len() {
+                findings.error(&section, "keys", "are as many as there are certificates, or none");
+            }
+            if own.ocsp_responses.len() > own.certificates.len() {
+                findings.error(&section, "ocsp-responses", "are not more than there are certificates");
+            }
+            if !own.certificates.is_empty() && self.tls.certificates.is_empty() {
+                let reason = "needs one in [tls], too, for clients who have chosen no host";
+                findings.error(&section, "certificates", reason);
             }
         }
     }
