@@ -5,6 +5,7 @@
 mod cert;
 mod check;
 mod doctor;
+mod explain;
 mod generate;
 mod manual;
 mod password;
@@ -42,6 +43,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print the configuration in force, with all defaults, as TOML
     ShowConfig(ConfigFile),
+    /// Say what the configuration lets somebody do, and what in it decides that
+    Explain(explain::Explain),
     /// Hand a directory to somebody: no root, no configuration
     Share(share::Share),
     /// Make a certificate for TLS
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Check(file) => check::run(&file.config),
         Command::Doctor(doctor) => doctor.run(),
         Command::ShowConfig(file) => file.show(),
+        Command::Explain(explain) => explain.run(),
         Command::Share(share) => share.run(),
         Command::Cert(cert) => cert.run(),
         Command::User(user) => user.run(),

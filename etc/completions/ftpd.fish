@@ -36,6 +36,7 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "serve" -d 'Serve clients 
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "doctor" -d 'Hold a configuration against the machine, and say what to do'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "show-config" -d 'Print the configuration in force, with all defaults, as TOML'
+complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "explain" -d 'Say what the configuration lets somebody do, and what in it decides that'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "share" -d 'Hand a directory to somebody: no root, no configuration'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "cert" -d 'Make a certificate for TLS'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "user" -d 'Change the file of users who have no account on the machine'
@@ -54,6 +55,13 @@ complete -c ftpd -n "__fish_ftpd_using_subcommand doctor" -s c -l config -d 'The
 complete -c ftpd -n "__fish_ftpd_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand show-config" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand show-config" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -s c -l config -d 'The configuration file' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -s u -l user -d 'The user; anonymous for clients without a password' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -s g -l group -d 'A group, beside those that the user is in; may be given several times' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -s f -l from -d 'The address that the client comes from' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -l host -d 'The virtual host' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -l tls -d 'The control connection is protected by TLS'
+complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s d -l directory -d 'The same as DIR' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s i -l interface -d 'The address to listen on; all addresses of the machine, if not given' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand share" -s p -l port -d 'The port to listen on' -r

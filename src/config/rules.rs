@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::permissions::{Letter, Permissions};
 use super::reader::bare_or_quoted;
@@ -71,13 +71,6 @@ pub struct Spot {
     pub line: Option<usize>,
 }
 
-impl Spot {
-    /// The entry of a user in a file of users.
-    pub fn entry(user: &str, file: &Path) -> Spot {
-        Spot { section: bare_or_quoted(user), file: Some(file.to_path_buf()), line: None }
-    }
-}
-
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.file, self.line) {
@@ -114,6 +107,13 @@ pub struct Place<'a> {
 }
 
 impl Config {
+    /// Where an option stands.
+    pub fn spot(&self, section: &str, key: &str) -> Spot {
+        let line = self.places.line(section, key);
+        let file = self.places.file().filter(|_| line.is_some()).map(PathBuf::from);
+        Spot { section: section.to_string(), file, line }
+    }
+
     /// The permission letters of a visitor where no rule says otherwise, and what says so: his own section, one of his
     /// groups, the virtual host, or what holds for all.
     pub fn permissions_of(&self, visitor: &Visitor<'_>) -> (Permissions, Spot) {
@@ -138,9 +138,7 @@ impl Config {
         };
         let (permissions, section) =
             own().or_else(of_host).unwrap_or_else(|| (self.session.permissions, "session".to_string()));
-        let line = self.places.line(&section, "permissions");
-        let file = self.places.file().filter(|_| line.is_some()).map(PathBuf::from);
-        (permissions, Spot { section, file, line })
+        (permissions, self.spot(&section, "permissions"))
     }
 
     /// Whether a rule gives this visitor the right to change something.
@@ -289,6 +287,7 @@ impl RuleOptions {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::path::Path;
 
     fn config(text: &str) -> Config {
         Config::parse(Path::new("f"), text).unwrap_or_else(|error| panic!("{error}\n{text}"))

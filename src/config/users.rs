@@ -13,6 +13,7 @@ use super::accounts::Date;
 use super::declare::{Options, section};
 use super::error::{Error, Problem};
 use super::reader::{Places, Reader, bare_or_quoted};
+use super::rules::Spot;
 use super::value::{Value, Wrong};
 use super::{AbsolutePath, Count, SessionOverrides, UidRange};
 
@@ -112,6 +113,13 @@ impl UserEntry {
     pub fn problem(&self, key: &str, reason: impl Into<String>) -> Problem {
         let problem = self.places.problem(&bare_or_quoted(&self.name), key, reason.into());
         Problem { line: problem.line.or(self.line), ..problem }
+    }
+
+    /// Where his permissions are said, if they are.
+    pub fn permissions_at(&self) -> Option<Spot> {
+        self.session.permissions?;
+        let problem = self.problem("permissions", "");
+        Some(Spot { section: bare_or_quoted(&self.name), file: problem.path, line: problem.line })
     }
 
     /// The names of all options that an entry may have.

@@ -18,6 +18,7 @@ mod data;
 pub mod deflate;
 pub mod digest;
 pub mod error;
+pub mod explanation;
 pub mod facts;
 pub mod files;
 pub mod format;

@@ -19,6 +19,13 @@ pub struct Terms {
     pub sealed: Sealed,
 }
 
+impl Terms {
+    /// Whether it would go into a drop box.
+    pub fn is_dropped(&self) -> bool {
+        self.sealed == Sealed::Dropped
+    }
+}
+
 /// How a new file comes into being.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sealed {

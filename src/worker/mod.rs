@@ -14,7 +14,7 @@ mod favours;
 mod giving;
 mod inheritance;
 pub(crate) mod keys;
-mod login;
+pub(crate) mod login;
 mod pam;
 mod policy;
 mod processes;

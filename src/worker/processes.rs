@@ -15,7 +15,7 @@ use super::login::Login;
 use super::relay::Relayed;
 use super::telling::Telling;
 use super::{Client, Inheritance, Newborn, Worker};
-use crate::config::{Config, EventName, LogLevel, Rule, Spot, Visitor};
+use crate::config::{Config, EventName, LogLevel, Rule, Visitor};
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
@@ -202,10 +202,9 @@ fn visitor<'a>(config: &Config, client: &Client, login: &'a Login) -> Visitor<'a
 fn powers(config: &Config, client: &Client, login: &Login, place: &Place) -> Powers {
     let visitor = visitor(config, client, login);
     let letters = login.options().permissions;
-    let (said, origin) = config.permissions_of(&visitor);
-    // The entry of a virtual user has the last word.
-    let users_file = config.users_file(login.host()).filter(|_| said != letters);
-    let origin = users_file.map_or(origin, |file| Spot::entry(login.name(), file));
+    // The entry of a users file has the last word.
+    let said = login.permissions_at().cloned();
+    let origin = said.unwrap_or_else(|| config.permissions_of(&visitor).1);
     Powers::new(letters, origin, config.rules_for(&visitor, &place.start))
 }
 

@@ -81,6 +81,8 @@ modules! {
     site
     permissions
     rules
+    bypasses
+    explain
     tls
     tls_clients
     tls_clients_of_programs

@@ -112,6 +112,11 @@ impl Files {
         self.powers.reason(decision)
     }
 
+    /// Whether there is something of this name, behind symbolic links.
+    pub fn is_there(&self, path: &FtpPath) -> bool {
+        self.locate(path, true).is_ok_and(|object| self.found(&object).is_some())
+    }
+
     /// What was refused last, since the last time that somebody asked.
     pub fn take_refusal(&self) -> Option<Refusal> {
         self.refused.take()

@@ -10,16 +10,18 @@
 
 mod attempt;
 mod external;
+mod foreseen;
 mod roots;
 mod sources;
 
 pub use attempt::{Attempt, NotYet};
+pub use foreseen::{Foreseen, Question, foresee, knows_everything};
 pub use roots::Root;
 
 use std::ffi::OsString;
 
 use super::pam::{Conversation, Transaction};
-use crate::config::{Config, SessionOptions};
+use crate::config::{Config, SessionOptions, Spot};
 use crate::system::privileges::{self, Account};
 use crate::system::{accounts, memory};
 
@@ -42,6 +44,7 @@ pub struct Login {
     account: Account,
     groups: Vec<String>,
     options: SessionOptions,
+    permissions_at: Option<Spot>,
     root: Root,
     environment: Vec<(OsString, OsString)>,
     texts: Vec<String>,
@@ -83,6 +86,11 @@ impl Login {
     /// The options of the session, with what the configuration says of this user and his groups.
     pub fn options(&self) -> &SessionOptions {
         &self.options
+    }
+
+    /// Where his permissions are said, if an entry of a users file says them.
+    pub fn permissions_at(&self) -> Option<&Spot> {
+        self.permissions_at.as_ref()
     }
 
     /// Where the session may live.

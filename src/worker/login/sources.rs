@@ -12,7 +12,7 @@ use super::external::{self, Answer};
 use super::roots::root;
 use super::{Login, Refused, no};
 use crate::config::users::{UserEntry, UserOptions};
-use crate::config::{Config, Count, HostOptions, SessionOptions, Source, WeekMinute};
+use crate::config::{Config, Count, HostOptions, SessionOptions, Source, Spot, WeekMinute};
 use crate::log;
 use crate::system::privileges::Account;
 use crate::system::{accounts, memory};
@@ -29,6 +29,7 @@ struct Known<'a> {
     groups: Vec<String>,
     options: SessionOptions,
     entry: Option<&'a UserOptions>,
+    permissions_at: Option<Spot>,
     pam: Option<Transaction>,
     is_anonymous: bool,
 }
@@ -120,6 +121,7 @@ fn anonymous(config: &Config, attempted: &Attempt<'_>) -> Result<Login, Refused>
         options: config.anonymous_session(host),
         account,
         entry: None,
+        permissions_at: None,
         pam: None,
         is_anonymous: true,
     };
@@ -157,6 +159,7 @@ fn virtual_user(
         groups,
         options,
         entry: Some(&entry.own),
+        permissions_at: entry.permissions_at(),
         pam: None,
         is_anonymous: false,
     };
@@ -164,7 +167,7 @@ fn virtual_user(
 }
 
 /// The account that an entry of the users file means. Without root that is who we are.
-fn account_of(config: &Config, name: &str, entry: &UserEntry) -> Result<Account, Refused> {
+pub(super) fn account_of(config: &Config, name: &str, entry: &UserEntry) -> Result<Account, Refused> {
     let own = &entry.own;
     let faults: Vec<String> =
         entry.objections(config.login.uid_range).iter().map(ToString::to_string).collect();
@@ -278,6 +281,7 @@ fn system_user(
         groups,
         options,
         entry: entry.map(|entry| &entry.own),
+        permissions_at: entry.and_then(UserEntry::permissions_at),
         pam: Some(pam),
         is_anonymous: false,
     };
@@ -305,12 +309,12 @@ fn object(
     }
 }
 
-fn host_options<'a>(config: &'a Config, host: Option<&str>) -> Option<&'a HostOptions> {
+pub(super) fn host_options<'a>(config: &'a Config, host: Option<&str>) -> Option<&'a HostOptions> {
     host.and_then(|host| config.host.get(host)).map(|host| &host.own)
 }
 
 /// A file that cannot be read might name anybody, so nobody is let in; one that does not exist names nobody.
-fn file_if_any(path: &Path) -> Result<Option<String>, Refused> {
+pub(super) fn file_if_any(path: &Path) -> Result<Option<String>, Refused> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -320,7 +324,7 @@ fn file_if_any(path: &Path) -> Result<Option<String>, Refused> {
 
 /// The last word: whether he may come in here and now, and where he lives.
 fn granted(attempted: &Attempt<'_>, known: Known<'_>) -> Result<Login, Refused> {
-    let Known { name, account, groups, options, entry, pam, is_anonymous } = known;
+    let Known { name, account, groups, options, entry, permissions_at, pam, is_anonymous } = known;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs());
     let proven = Proven {
         peer: attempted.peer,
@@ -341,7 +345,19 @@ fn granted(attempted: &Attempt<'_>, known: Known<'_>) -> Result<Login, Refused> 
     let host = attempted.host.map(String::from);
     let (environment, texts) = Default::default();
     let by_certificate = attempted.password.is_none();
-    Ok(Login { name, host, account, groups, options, root, environment, texts, pam, by_certificate })
+    Ok(Login {
+        name,
+        host,
+        account,
+        groups,
+        options,
+        permissions_at,
+        root,
+        environment,
+        texts,
+        pam,
+        by_certificate,
+    })
 }
 
 /// `ours` is what we add to PAM's own words, unless they are enough.
