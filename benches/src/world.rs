@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -254,7 +254,9 @@ fn build_files(size: u64) -> io::Result<()> {
         let folder = home.join(listed(count));
         fs::create_dir(&folder)?;
         for number in 0..count {
-            fs::File::create(folder.join(format!("file-{number:07}.dat")))?;
+            // They are the account's, like nearly everything in a home.
+            let file = fs::File::create(folder.join(format!("file-{number:07}.dat")))?;
+            fchown(&file, Some(CHEAP.uid), Some(CHEAP.uid))?;
         }
     }
     Ok(())
