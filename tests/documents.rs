@@ -142,6 +142,7 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.check.program = None;
     config.anonymous.root_dir = None;
     config.session.missing_home = None;
+    config.session.home_skeleton = None;
     config.data.passive_ports = None;
     config.data.masquerade_address = None;
     config.data.dscp = None;

@@ -188,7 +188,7 @@ impl Config {
 
     fn check_anonymous(&self, findings: &mut Findings<'_>) {
         let anonymous = &self.anonymous;
-        if !anonymous.enabled {
+        if !anonymous.enabled && !self.host.keys().any(|host| self.has_anonymous(Some(host))) {
             return;
         }
         if anonymous.account == "root" {
@@ -203,6 +203,9 @@ impl Config {
     }
 
     fn check_sessions(&self, findings: &mut Findings<'_>) {
+        if let Some(skeleton) = &self.session.home_skeleton {
+            findings.directory("session", "home-skeleton", skeleton);
+        }
         let sections = [("user", &self.user), ("group", &self.group)];
         let overrides = sections.iter().flat_map(|(kind, sections)| {
             sections.iter().map(move |(name, section)| {

@@ -97,6 +97,7 @@ macro_rules! options {
                     let gap = if text.is_empty() { "" } else { "\n" };
                     text.push_str(&format!("{gap}[{}]\n", stringify!($section)));
                     self.$section.write(text);
+                    self.write_guests(stringify!($section), text);
                 )+
             }
         }

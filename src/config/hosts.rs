@@ -141,7 +141,8 @@ impl Config {
         session
     }
 
-    /// The `[session]` options of anonymous sessions: `[session]`, then the `[host.NAME]` section, with the root
+    /// The `[session]` options of anonymous sessions: `[session]`, then the `[host.NAME]` section, then what of them
+    /// stands in `[anonymous]`, with the root
     /// directory and the permissions of `[anonymous]`; the host may have a root directory of its own for them. No
     /// `[user.NAME]` or `[group.NAME]` applies.
     pub fn anonymous_session(&self, host: Option<&str>) -> SessionOptions {
@@ -150,13 +151,15 @@ impl Config {
         if let Some(host) = host {
             host.session.apply(&mut session);
         }
+        self.anonymous_overrides.apply(&mut session);
         let own_root = host.and_then(|host| host.own.anonymous_root_dir.as_ref());
         session.root_dir = match own_root.or(self.anonymous.root_dir.as_ref()) {
             Some(directory) => super::RootDir::Template(directory.into()),
             None => super::RootDir::Home,
         };
         session.permissions = self.anonymous.permissions;
-        session.max_sessions_per_user = self.anonymous.max_sessions;
+        let overridden = self.anonymous_overrides.max_sessions_per_user.flatten();
+        session.max_sessions_per_user = self.anonymous.max_sessions.or(overridden);
         session
     }
 }
@@ -377,13 +380,15 @@ mod tests {
     #[test]
     fn anonymous_sessions_never_get_the_root_of_users() {
         let config = config(
-            "[anonymous]\nroot-dir = \"/srv/ftp\"\n[host.a]\nroot-dir = \"real\"\npermissions = \"elradfmw\"\numask = \"007\"\n\
+            "[anonymous]\nroot-dir = \"/srv/ftp\"\nidle-timeout = 7\n[host.a]\nidle-timeout = 8\nroot-dir = \"real\"\npermissions = \"elradfmw\"\numask = \"007\"\n\
              [host.b]\nanonymous = true\nanonymous-root-dir = \"/srv/b\"\n",
         );
         let at_a = config.anonymous_session(Some("a"));
         assert_eq!(at_a.root_dir.to_string(), "/srv/ftp");
         assert_eq!(at_a.permissions.to_string(), "elr");
         assert_eq!(at_a.umask.to_string(), "007");
+        assert_eq!(at_a.idle_timeout.seconds(), 7);
+        assert_eq!(Config::parse(Path::new("f"), &config.to_toml()).as_ref(), Ok(&config));
         assert_eq!(config.anonymous_session(Some("b")).root_dir.to_string(), "/srv/b");
         assert!(
             config.has_anonymous(Some("b"))

@@ -85,6 +85,8 @@ pub struct Config {
     pub check: CheckOptions,
     /// `[anonymous]`
     pub anonymous: Anonymous,
+    /// What of `[session]` stands in `[anonymous]`.
+    pub anonymous_overrides: SessionOverrides,
     /// `[session]`
     pub session: SessionOptions,
     /// `[data]`
@@ -158,6 +160,13 @@ impl Config {
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(Error { problems }) }
+    }
+
+    /// What stands in a section of a fixed name beside its own options.
+    fn write_guests(&self, section: &str, text: &mut String) {
+        if section == "anonymous" {
+            self.anonymous_overrides.write(text);
+        }
     }
 
     /// The configuration as TOML that reads back as the same configuration.

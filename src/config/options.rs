@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::accounts::{HashKind, Origin, Source, UidRange};
+use super::accounts::{EmailPattern, HashKind, Origin, Source, UidRange};
 use super::certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy};
 use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
@@ -177,7 +177,8 @@ options! {
         accounts: Vec<String> = [];
     }
 
-    /// Login without a password, as `anonymous` or `ftp`.
+    /// Login without a password, as `anonymous` or `ftp`. Every option of `[session]` may also stand here, and wins over it
+    /// and over those of virtual hosts.
     [anonymous] Anonymous {
         /// Whether there is any.
         enabled: bool = false;
@@ -187,6 +188,11 @@ options! {
         root_dir: Option<AbsolutePath>, such as "/srv/ftp";
         /// What anonymous clients may do; the letters are those of `permissions` in `[session]`.
         permissions: Permissions = "elr";
+        /// If there are patterns in it: the password must be an e-mail address that one of them describes, such as `"*@*.*"`;
+        /// `*` stands for any letters, `?` for one, and case does not matter. The address is logged.
+        allow_emails: Vec<EmailPattern> = [];
+        /// E-mail addresses that are not welcome; patterns, as in `allow-emails`.
+        reject_emails: Vec<EmailPattern> = [];
         /// Anonymous clients served at the same time, in place of `max-sessions-per-user`. If not set, there is no such limit.
         max_sessions: Option<Count<1, 100_000>>, such as 50;
     }
@@ -202,6 +208,14 @@ options! {
         /// The directory to take where the home directory does not exist; `%u`, `%g`, `%h` and `%%` as in `root-dir`. If
         /// not set, such users are refused.
         missing_home: Option<Template>, such as "/srv/ftp/homeless";
+        /// Whether the directory in which the session is to start is made if it does not exist, also one of a template in
+        /// `root-dir`. All directories above it must belong to root, and nobody else may be able to write there.
+        make_home: bool = false;
+        /// The mode of directories that are made so, in octal.
+        home_mode: OctalMode = "700";
+        /// A directory whose content they begin with; all of it becomes the user's. Links in it are copied as links, and
+        /// what is no file, directory or link is left out.
+        home_skeleton: Option<AbsolutePath>, such as "/etc/skel";
         /// Permissions that new files and directories do not get, in octal.
         umask: OctalMode = "022";
         /// Time without a command after which a client is sent away. It does not run while data moves.

@@ -12,8 +12,8 @@ use super::error::{Error, Problem, plain};
 use super::value::{Value, Wrong};
 use super::values::quote;
 use super::{
-    Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, Rule, RuleOptions, SECTIONS,
-    SessionOverrides,
+    Anonymous, Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, Rule, RuleOptions,
+    SECTIONS, SessionOverrides,
 };
 
 /// The sections that have names of their own.
@@ -276,11 +276,26 @@ fn read_section(
             };
         return reader.wrong(at, section.to_string(), reason);
     };
+    if section == "anonymous" {
+        return read_anonymous(config, table, reader);
+    }
     if !config.read_section(section, table, reader) {
         let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(NAMED).collect();
         let guess =
             closest(section, &known).map(|name| format!(" (did you mean [{name}]?)")).unwrap_or_default();
         reader.wrong(at, format!("[{section}]"), format!("there is no such section{guess}"));
+    }
+}
+
+/// Options of its own, and any of `[session]`.
+fn read_anonymous(config: &mut Config, table: &DeTable<'_>, reader: &mut Reader<'_>) {
+    for (key, value) in table {
+        if !config.anonymous.read_option(key, value, reader, "anonymous")
+            && !config.anonymous_overrides.read_option(key, value, reader, "anonymous")
+        {
+            let known = [Anonymous::KEYS, SessionOverrides::KEYS].concat();
+            reader.unknown_option("anonymous", key, &known);
+        }
     }
 }
 

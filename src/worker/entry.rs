@@ -190,6 +190,7 @@ impl Worker<'_> {
             self.not_logged_in();
             return self.fail(user, &refused.log, refused.texts);
         }
+        login.make_home();
         // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
         memory::give_back_freed();
         match self.begin_session(client, dialogue, &mut login, security) {

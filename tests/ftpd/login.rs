@@ -37,6 +37,11 @@ tests! {
     anonymous_users_may_read
     anonymous_users_may_not_write
     anonymous_users_are_refused_by_default
+    anonymous_users_may_have_to_give_an_address
+    anonymous_users_have_options_of_their_own
+    a_start_warns_of_anonymous_users_who_may_write
+    networks_are_allowed_and_rejected
+    failures_take_as_long_for_names_that_nobody_has
     a_session_cannot_become_another_user
 }
 
@@ -317,6 +322,77 @@ fn anonymous_users_are_refused_by_default() {
     let world = World::new();
     let server = Server::start(&world, "");
     refused(&server, "anonymous", "guest@example.org", "");
+}
+
+fn anonymous_users_may_have_to_give_an_address() {
+    let world = World::new();
+    let settings = "anonymous.enabled = true\nanonymous.allow-emails = [\"*@*.*\"]\nanonymous.reject-emails = [\"*@spam.example\"]";
+    let server = Server::start(&world, settings);
+    let mut client = Client::greeted();
+    let reply = attempt(&mut client, "anonymous", "guest");
+    assert_eq!(reply.code, 530);
+    assert!(reply.whole().contains("Please give your e-mail address as the password."), "{reply}");
+    assert_eq!(attempt(&mut client, "ftp", "eve@spam.example").code, 530);
+    assert_eq!(attempt(&mut client, "ftp", "alice@example.org").code, 230);
+    server.wait_for_log("the anonymous client calls himself \"alice@example.org\"");
+}
+
+fn anonymous_users_have_options_of_their_own() {
+    let world = World::new();
+    let settings = "anonymous.enabled = true\nanonymous.login-message = \"Hello, stranger.\"\nsession.login-message = \"No.\"";
+    let _server = Server::start(&world, settings);
+    let mut client = Client::greeted();
+    assert_eq!(attempt(&mut client, "anonymous", "").text(), "Hello, stranger.");
+}
+
+fn a_start_warns_of_anonymous_users_who_may_write() {
+    let world = World::new();
+    let server = Server::start(&world, "host.public.anonymous = true\nanonymous.permissions = \"elrw\"");
+    server.wait_for_log("[anonymous] permissions: lets anybody who can connect change files");
+}
+
+fn networks_are_allowed_and_rejected() {
+    let world = World::new();
+    let server = Server::start(
+        &world,
+        "anonymous.enabled = true\nlogin.allow-networks = [\"127.0.0.0/8\"]\nlogin.reject-networks = [\"127.0.0.9\"]",
+    );
+    let from = |own: &str, name: &str, code| {
+        let own: std::net::IpAddr = own.parse().expect("address");
+        let server = if own.is_ipv4() { "127.0.0.1:21" } else { "[::1]:21" };
+        let mut client = Client::connect_from(own, server.parse().expect("address"));
+        client.expect(220);
+        assert_eq!(attempt(&mut client, name, "wonderland").code, code);
+    };
+    for name in ["alice", "anonymous"] {
+        from("127.0.0.1", name, 230);
+        from("127.0.0.9", name, 530);
+        from("::1", name, 530);
+    }
+    server.wait_for_log("127.0.0.9/32 is named in reject-networks");
+    server.wait_for_log("the address is in none of allow-networks");
+}
+
+fn failures_take_as_long_for_names_that_nobody_has() {
+    let world = World::new();
+    // So dear that nothing else about a login counts: about a fifth of a second, on a slow machine more.
+    let hash = "$6$rounds=200000$saltsalt$aNF9tU6uHTOC2NiIWiuJn8z6qyclAE02Yy4ol5lET6jnZ3f54SKVp6wF/gNfMbLgvQnz1/GTHnAGslNPaMo7b/";
+    world.write("/etc/ftpd-users.toml", format!("[carl]\npassword = '{hash}'\naccount = \"ftp\"\n"));
+    fs::set_permissions("/etc/ftpd-users.toml", PermissionsExt::from_mode(0o600)).expect("mode");
+    let settings = "login.users-file = \"/etc/ftpd-users.toml\"\nlogin.sources = [\"users-file\"]\nlogin.max-failures = 100";
+    let _server = Server::start(&world, settings);
+    let mut client = Client::greeted();
+    let mut time = |name: &str| {
+        let began = Instant::now();
+        assert_eq!(attempt(&mut client, name, "wrong").code, 530);
+        began.elapsed()
+    };
+    // The fastest of some: what is above it is the machine's load.
+    let best = |name: &str, time: &mut dyn FnMut(&str) -> Duration| (0..5).map(|_| time(name)).min().expect("five");
+    let (known, unknown) = (best("carl", &mut time), best("nobody-knows", &mut time));
+    assert!(known > Duration::from_millis(20), "a hash costs time: {known:?}");
+    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+    assert!((0.5..2.0).contains(&ratio), "carl {known:?}, nobody {unknown:?}");
 }
 
 fn a_session_cannot_become_another_user() {

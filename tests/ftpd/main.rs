@@ -38,6 +38,7 @@ modules! {
     virtual_users
     user_command
     external_check
+    homes
     processes
     confinement
     directories

@@ -11,6 +11,7 @@
 mod attempt;
 mod external;
 mod foreseen;
+mod homes;
 mod roots;
 mod sources;
 
@@ -19,9 +20,13 @@ pub use foreseen::{Foreseen, Question, foresee, knows_everything};
 pub use roots::Root;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use homes::Home;
 
 use super::pam::{Conversation, Transaction};
 use crate::config::{Config, SessionOptions, Spot};
+use crate::log;
 use crate::system::privileges::{self, Account};
 use crate::system::{accounts, memory};
 
@@ -133,6 +138,22 @@ impl Login {
         self.environment = pam.environment();
         self.texts.extend(pam.take_texts());
         Ok(())
+    }
+
+    /// Makes the directory in which the session is to start, if that is wanted and there is none. To be called when the
+    /// PAM session is open: its modules may make one, too.
+    pub fn make_home(&self) {
+        let Some(place) = self.root.places.first().filter(|_| self.options.make_home) else { return };
+        let path = place.whole();
+        let skeleton = self.options.home_skeleton.as_deref();
+        let home =
+            Home { path: &path, account: &self.account, mode: self.options.home_mode.bits(), skeleton };
+        let shown = log::escaped(path.as_os_str().as_bytes());
+        match home.make() {
+            Ok(true) => log::notice(format_args!("home directory {shown} was made")),
+            Ok(false) => {}
+            Err(error) => log::error(format_args!("home directory {shown} could not be made: {error}")),
+        }
     }
 
     /// Closes the PAM session, if one is open, and ends PAM: to be called when the session process is gone. Dropping

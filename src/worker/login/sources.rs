@@ -13,6 +13,7 @@ use super::roots::root;
 use super::{Login, Refused, no};
 use crate::config::users::{UserEntry, UserOptions};
 use crate::config::{Config, Count, HostOptions, SessionOptions, Source, Spot, WeekMinute};
+use crate::ipc::messages::Password;
 use crate::log;
 use crate::system::privileges::Account;
 use crate::system::{accounts, memory};
@@ -113,6 +114,15 @@ fn anonymous(config: &Config, attempted: &Attempt<'_>) -> Result<Login, Refused>
     let &Attempt { peer, host, .. } = attempted;
     if let Some(objection) = policy::objection_to_address(&config.login, host_options(config, host), peer) {
         return Err(no(objection.to_string()));
+    }
+    let password = attempted.password.map(Password::as_bytes).unwrap_or_default();
+    if let Some(objection) = policy::objection_to_email(&config.anonymous, password) {
+        let text = "Please give your e-mail address as the password.".to_string();
+        return Err(Refused { log: objection.to_string(), texts: vec![text], proved: false });
+    }
+    // Without a rule for it, it may be a password that somebody has typed by habit.
+    if !config.anonymous.allow_emails.is_empty() {
+        log::info(format_args!("the anonymous client calls himself {}", log::quoted(password)));
     }
     let account = service_account(&config.anonymous.account)?;
     let known = Known {

@@ -10,7 +10,7 @@ pub use reservation::{Proven, minutes_left, reservation};
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::config::{HostOptions, LoginOptions, Network};
+use crate::config::{Anonymous, EmailPattern, HostOptions, LoginOptions, Network};
 use crate::system::privileges::Account;
 
 /// What is known about who wants to log in, and the files that have a say.
@@ -55,6 +55,8 @@ pub enum Objection {
     RejectedNetwork(Network),
     /// There are allow-networks, and none has him.
     NotAllowedNetwork,
+    /// An anonymous client has given a password that none of allow-emails describes, or that reject-emails does.
+    Email,
 }
 
 impl fmt::Display for Objection {
@@ -69,6 +71,7 @@ impl fmt::Display for Objection {
             Objection::NotAllowed => f.write_str("neither allow-users nor allow-groups has him"),
             Objection::RejectedNetwork(network) => write!(f, "{network} is named in reject-networks"),
             Objection::NotAllowedNetwork => f.write_str("the address is in none of allow-networks"),
+            Objection::Email => f.write_str("the password is no e-mail address that is allowed"),
         }
     }
 }
@@ -88,6 +91,13 @@ pub fn objection_to_address(
         let is_allowed = allowed.is_empty() || allowed.iter().any(|network| network.contains(peer));
         (!is_allowed).then_some(Objection::NotAllowedNetwork)
     })
+}
+
+/// Whether anything speaks against the password of an anonymous client, which is to be an e-mail address.
+pub fn objection_to_email(options: &Anonymous, password: &[u8]) -> Option<Objection> {
+    let fits = |patterns: &[EmailPattern]| patterns.iter().any(|pattern| pattern.fits(password));
+    let is_allowed = options.allow_emails.is_empty() || fits(&options.allow_emails);
+    (!is_allowed || fits(&options.reject_emails)).then_some(Objection::Email)
 }
 
 /// Whether anything speaks against this login, at the virtual host if there is one. What denies wins over what allows.
@@ -351,6 +361,22 @@ mod tests {
         assert_eq!(objection(&options, None, &facts("ghost")), Some(Objection::RejectedUser));
         assert_eq!(objection(&options, None, &facts("eve")), Some(Objection::Ftpusers));
         assert_eq!(objection(&options, None, &facts("mallory")), None);
+    }
+
+    #[test]
+    fn an_anonymous_client_may_have_to_say_who_he_is() {
+        let patterns =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<EmailPattern>>();
+        let with = |allowed: &[&str], rejected: &[&str], password: &str| {
+            let options = Anonymous {
+                allow_emails: patterns(allowed),
+                reject_emails: patterns(rejected),
+                ..Anonymous::default()
+            };
+            objection_to_email(&options, password.as_bytes()).is_none()
+        };
+        assert!(with(&[], &[], "") && with(&["*@*.*"], &[], "a@b.c") && with(&[], &["x@*"], "a@b.c"));
+        assert!(!with(&["*@*.*"], &[], "guest") && !with(&["*@*.*"], &["*@b.c"], "a@B.C"));
     }
 
     #[test]
