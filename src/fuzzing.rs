@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::ipc::control::{Answer, Request};
 use crate::ipc::link::Message;
 use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
+use crate::ipc::occurrences::Occurrence;
 use crate::metrics::http;
 use crate::protocol::address::{self, Protocol};
 use crate::protocol::command::Command;
@@ -237,6 +238,7 @@ pub fn messages(input: &[u8]) {
     exact::<FromSession>(input);
     exact::<Request>(input);
     exact::<Answer>(input);
+    exact::<Occurrence>(input);
 }
 
 /// What asks for numbers over HTTP is answered, or waited for as long as it may still become a request.

@@ -26,7 +26,7 @@ end
 
 complete -c ftpd -n "__fish_ftpd_needs_command" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_needs_command" -s l -l listen -d 'Listen here, in place of the configured addresses; may be given several times' -r
-complete -c ftpd -n "__fish_ftpd_needs_command" -l log -d 'Log there, in place of the configured target: syslog, stderr, or a file' -r
+complete -c ftpd -n "__fish_ftpd_needs_command" -l log -d 'Log there, in place of the configured target: syslog, journal, stderr, or a file' -r
 complete -c ftpd -n "__fish_ftpd_needs_command" -l pam-directory -d 'Look for PAM services there, in place of /etc/pam.d' -r -F
 complete -c ftpd -n "__fish_ftpd_needs_command" -l pid-file -d 'Write the process number of the daemon there, for as long as it runs' -r -F
 complete -c ftpd -n "__fish_ftpd_needs_command" -l daemon -d 'Go on in the background as soon as clients can connect; the command ends then'
@@ -44,7 +44,7 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "hash-password" -d 'Read a
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "generate" -d 'Print what is committed under man/ and etc/'
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -s l -l listen -d 'Listen here, in place of the configured addresses; may be given several times' -r
-complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l log -d 'Log there, in place of the configured target: syslog, stderr, or a file' -r
+complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l log -d 'Log there, in place of the configured target: syslog, journal, stderr, or a file' -r
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l pam-directory -d 'Look for PAM services there, in place of /etc/pam.d' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l pid-file -d 'Write the process number of the daemon there, for as long as it runs' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand serve" -l daemon -d 'Go on in the background as soon as clients can connect; the command ends then'

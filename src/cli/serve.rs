@@ -22,7 +22,7 @@ pub struct Serve {
     /// Listen here, in place of the configured addresses; may be given several times
     #[arg(short, long, value_name = "ADDRESS")]
     listen: Vec<SocketAddr>,
-    /// Log there, in place of the configured target: syslog, stderr, or a file
+    /// Log there, in place of the configured target: syslog, journal, stderr, or a file
     #[arg(long, value_name = "TARGET")]
     log: Option<LogTarget>,
     /// Look for PAM services there, in place of /etc/pam.d

@@ -26,6 +26,7 @@ tests! {
     what_happens_last_is_told_before_the_daemon_ends
     a_worker_that_dies_is_told_of_by_the_supervisor
     there_is_no_events_process_unless_somebody_asks_for_one
+    the_events_process_can_start_programs_and_nothing_else
 }
 
 pub const LOG: &str = "/run/world/events.json";
@@ -306,4 +307,22 @@ fn there_is_no_events_process_unless_somebody_asks_for_one() {
     let server = Server::start(&world, "");
     Client::logged_in("alice").command("QUIT", 221);
     assert!(server.find("events").is_none());
+}
+
+fn the_events_process_can_start_programs_and_nothing_else() {
+    let world = World::new();
+    let server = Server::start(&world, LOGGED);
+    let _client = Client::logged_in("alice");
+    wait_for("login", 1);
+    let events = server.process("events");
+    // CAP_SETGID (6), CAP_SETUID (7) and CAP_KILL (5).
+    let status = std::fs::read_to_string(format!("/proc/{}/status", events.pid)).expect("status");
+    for set in ["CapPrm", "CapEff"] {
+        let bits = status.lines().find_map(|line| line.strip_prefix(&format!("{set}:\t"))).expect(set);
+        assert_eq!(u64::from_str_radix(bits, 16), Ok(0b1110_0000), "{status}");
+    }
+    // Its standard streams, its ear, its file; no listener, no client, no other end of a link.
+    let open: Vec<_> = events.descriptors().into_iter().filter(|(number, _)| *number > 2).collect();
+    assert!(open.iter().any(|(_, what)| what == LOG), "{open:?}");
+    assert_eq!(open.len(), 2, "{open:?}");
 }
