@@ -90,6 +90,8 @@ modules! {
     certificates_of_clients
     certificates_of_hosts
     ends_of_tls
+    tls_transfers
+    tls_handshakes
 }
 
 /// What is tested also where no world can be made.

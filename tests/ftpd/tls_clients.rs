@@ -12,6 +12,7 @@ tests! {
     curl_with_every_version
     curl_on_an_implicit_listener
     lftp_mirrors_behind_tls
+    lftp_with_every_version
     lftp_on_an_implicit_listener
     ftplib_without_resuming
     ftplib_must_resume_where_that_is_required
@@ -113,6 +114,21 @@ fn lftp_mirrors_behind_tls() {
     lftp(&world, "ftp://127.0.0.1", "mirror -R up there; mirror --parallel=3 there back");
     for (name, length) in [("back/empty", 0), ("back/a/one", 1), ("back/a/large", 1_500_000), ("back/b", 70_000)] {
         assert!(fs::read(world.own_directory("client").join(name)).expect("file") == content(length), "{name}");
+    }
+}
+
+fn lftp_with_every_version() {
+    let world = World::new();
+    world.give("alice", "file", "contents");
+    for reuse in ["off", "prefer", "require"] {
+        let _ = fs::remove_file(world.own_directory("etc").join("ftp.example.pem"));
+        let server = start(&world, &format!("tls.session-reuse = {reuse:?}\nsession.require-tls = \"all\"\n"));
+        for version in ["TLS1.3", "TLS1.2"] {
+            let only = format!("set ssl:priority NORMAL:-VERS-ALL:+VERS-{version}; cat file; ls; cat file");
+            let printed = lftp(&world, "ftp://127.0.0.1", &only);
+            assert!(printed.matches("contents").count() == 2 && printed.contains(" file\n"), "{version}: {printed}");
+        }
+        drop(server);
     }
 }
 
