@@ -38,7 +38,6 @@ impl WeekMinute {
 
     /// So many hours after the beginning of the week.
     #[cfg(test)]
-    #[allow(dead_code, reason = "rates are to be tested with it")]
     pub(super) fn of_hour(hour: u16) -> WeekMinute {
         WeekMinute(hour * 60 % WEEK)
     }

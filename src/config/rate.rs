@@ -35,10 +35,14 @@ impl Rate {
         self.0.iter().all(|entry| entry.bytes.bytes().is_none())
     }
 
+    /// Whether it is not always the same.
+    pub fn has_hours(&self) -> bool {
+        self.0.iter().any(|entry| entry.hours.is_some())
+    }
+
     /// In how many minutes it is another one, if ever.
     pub fn next_change(&self, now: WeekMinute) -> Option<u16> {
-        let depends = self.0.iter().any(|entry| entry.hours.is_some());
-        depends.then(|| next_change(now, |minute| self.at(minute))).flatten()
+        self.has_hours().then(|| next_change(now, |minute| self.at(minute))).flatten()
     }
 }
 
@@ -59,15 +63,20 @@ macro_rules! with_rates {
 }
 
 impl SessionOptions {
-    /// Its rates, and the sizes that belong to them, as texts in an order of their own: for one process to tell another
-    /// what is different for somebody. What is as in `usual` is empty; nothing at all, if everything is.
-    pub fn unusual_rates(&self, usual: &SessionOptions) -> Vec<String> {
+    /// Its rates.
+    pub fn rates(&self) -> [&Rate; 8] {
         macro_rules! refer {
             ($rate:expr) => {
                 &$rate
             };
         }
-        let rates = with_rates!(self, refer).into_iter().zip(with_rates!(usual, refer));
+        with_rates!(self, refer)
+    }
+
+    /// Its rates, and the sizes that belong to them, as texts in an order of their own: for one process to tell another
+    /// what is different for somebody. What is as in `usual` is empty; nothing at all, if everything is.
+    pub fn unusual_rates(&self, usual: &SessionOptions) -> Vec<String> {
+        let rates = self.rates().into_iter().zip(usual.rates());
         let mut texts: Vec<String> =
             rates.map(|(own, usual)| if own == usual { String::new() } else { own.to_string() }).collect();
         for (own, usual) in [(self.free_download, usual.free_download), (self.free_upload, usual.free_upload)]

@@ -43,6 +43,8 @@ pub struct Rates {
     changes_at: Option<Instant>,
     /// Whether the configuration sets any rate.
     any: bool,
+    /// Whether one of them depends on the hours of the week.
+    scheduled: bool,
 }
 
 /// While data moves that shares a rate.
@@ -78,7 +80,12 @@ struct PacingOfWay {
 impl Rates {
     /// Those of a daemon that begins.
     pub fn new(config: &Config) -> Rates {
-        Rates { any: !config.rates().is_empty(), ..Rates::default() }
+        Rates::default().knowing(config)
+    }
+
+    fn knowing(self, config: &Config) -> Rates {
+        let rates = config.rates();
+        Rates { any: !rates.is_empty(), scheduled: rates.iter().any(|rate| rate.has_hours()), ..self }
     }
 
     /// Somebody has logged in: tells his page how fast he may be.
@@ -106,20 +113,25 @@ impl Rates {
             (true, None) => Sharing::Unwatched,
             (true, Some(_)) => Sharing::Watched,
         });
-        if self.changes_at.is_none() {
-            self.changes_at = next_change(config, minute);
+        if self.scheduled && self.changes_at.is_none() {
+            self.changes_at = next_change(&config.rates(), minute);
+        }
+        if let Some(login) = serving.known.login.as_ref().filter(|_| has_own) {
+            let own = next_change(&options(config, login).rates(), minute);
+            self.changes_at = [self.changes_at, own].into_iter().flatten().min();
         }
     }
 
     /// Something has been set anew: tells every page.
     pub fn begin_anew(&mut self, config: &Config, pool: &mut Pool) {
-        self.changes_at = None;
-        self.any = !config.rates().is_empty();
+        *self = Rates { changes_at: None, ..std::mem::take(self).knowing(config) };
         for slot in pool.slots_mut() {
             self.begin(config, slot);
         }
         // Whoever moves data now did not have to call for it before.
-        self.look_now();
+        if pool.slots_mut().any(|slot| slot.serving.as_ref().is_some_and(|one| one.pacing.shares())) {
+            self.look_now();
+        }
     }
 
     /// Sets a rate in place of the configured one, in bytes per second, 0 for none; or no longer. To be followed by

@@ -18,9 +18,9 @@ pub(super) fn options(config: &Config, login: &Login) -> SessionOptions {
     options
 }
 
-/// When the hours of the week change a rate.
-pub(super) fn next_change(config: &Config, minute: WeekMinute) -> Option<Instant> {
-    let minutes = config.rates().into_iter().filter_map(|rate| rate.next_change(minute)).min()?;
+/// When the hours of the week change one of these rates.
+pub(super) fn next_change(rates: &[&Rate], minute: WeekMinute) -> Option<Instant> {
+    let minutes = rates.iter().filter_map(|rate| rate.next_change(minute)).min()?;
     // Of this minute, some seconds have passed.
     let seconds = u64::from(minutes.min(LONGEST_UNCHANGED)) * 60 - second_of_minute();
     Some(Instant::now() + Duration::from_secs(seconds))
