@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{print, refuse};
-use crate::config::{Config, Finding, Host, Problem};
+use crate::config::{Config, Finding, Host, Problem, Rule};
 use crate::users::{examine as users_files, file, uids};
 use crate::worker::keys;
 
@@ -145,6 +145,11 @@ fn missing_accounts(config: &Config) -> Vec<Problem> {
         lists.push((section(), "reject-users", &host.own.reject_users));
         groups.push((section(), "allow-groups", &host.own.allow_groups));
         groups.push((section(), "reject-groups", &host.own.reject_groups));
+    }
+    for rule in &config.rules {
+        if let Some(owner) = &rule.options.owner {
+            user(&Rule::section(&rule.name), "owner", owner);
+        }
     }
     for (section, key, names) in lists {
         names.iter().for_each(|name| user(&section, key, name));

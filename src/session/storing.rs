@@ -6,6 +6,7 @@ use super::error::Error;
 use super::transfer::Cut;
 use super::upload::Upload;
 use super::watch::Interrupted;
+use crate::protocol::path::FtpPath;
 use crate::protocol::reply::Reply;
 use crate::system::limits::SizeLimit;
 
@@ -34,11 +35,18 @@ impl Session {
         Ok(largest.map(|(largest, _)| SizeLimit::of(largest)).transpose()?)
     }
 
-    /// Every byte is there: makes the upload count.
-    pub fn finish(&mut self, upload: Upload) -> Result<(), Cut> {
+    /// Every byte is there: makes the upload count. Says under which name it was stored, which the client need not know.
+    pub fn finish(&mut self, upload: Upload) -> Result<FtpPath, Cut> {
+        let mut path = upload.path().clone();
         let complete = upload.finish()?;
+        if let Some(other) = complete.other_name().and_then(|name| path.parent().join(name)) {
+            path = other;
+            if let Some(moving) = &mut self.moving {
+                moving.path = path.as_bytes().to_vec();
+            }
+        }
         match complete.to_give.as_ref().map(|file| self.worker.give_away(file)) {
-            None | Some(Ok(true)) => Ok(()),
+            None | Some(Ok(true)) => Ok(path),
             Some(Ok(false)) => {
                 complete.withdraw();
                 Err(Error::NotGiven.into())

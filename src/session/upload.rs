@@ -58,9 +58,15 @@ pub struct Complete {
     /// The file itself, where rules want it to be given to somebody else.
     pub to_give: Option<OwnedFd>,
     replaced: bool,
+    renamed: bool,
 }
 
 impl Complete {
+    /// The name that it got in place of the one that was said, because something had that.
+    pub fn other_name(&self) -> Option<&[u8]> {
+        self.renamed.then_some(&self.name[..])
+    }
+
     /// It cannot be left like this; but what has taken the place of something else stays.
     pub fn withdraw(self) {
         if self.replaced {
@@ -106,10 +112,12 @@ impl Upload {
             (Some(file), true) => Some(file.try_clone()?),
             (Some(_) | None, _) => None,
         };
+        let said = self.name.clone();
         self.publish()?;
+        let renamed = self.name != said;
         let replaced = !matches!(self.way, Way::Fresh | Way::Sealed { .. });
         let directory = self.directory.try_clone()?;
-        Ok(Complete { directory, name: std::mem::take(&mut self.name), to_give, replaced })
+        Ok(Complete { directory, name: std::mem::take(&mut self.name), to_give, replaced, renamed })
     }
 
     fn publish(&mut self) -> Result<(), Error> {

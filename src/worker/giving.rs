@@ -83,3 +83,57 @@ fn group_named(name: &str) -> Result<Gid, String> {
         Err(errno) => Err(format!("group {name:?}: {}", errno.desc())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::{Config, Visitor};
+
+    /// A directory of its own, which is what the session sees as `/`, and a rule that gives away what is in `/in`.
+    fn giving(name: &str, rule: &str) -> (PathBuf, Giving) {
+        let root = std::env::temp_dir().join(format!("ftpd-giving-{}-{name}", std::process::id()));
+        for directory in ["in", "out"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        let config = Config::parse("f".as_ref(), &format!("[rule.a]\npaths = [\"/in\"]\n{rule}\n")).unwrap();
+        let address = Ipv4Addr::LOCALHOST.into();
+        let visitor = Visitor { user: "eve", groups: &[], anonymous: false, host: None, address };
+        let rules = config.rules_for(&visitor, b"/");
+        (root.clone(), Giving::new(vec![(root, rules)], nix::unistd::geteuid().as_raw()))
+    }
+
+    fn opened(path: &Path) -> OwnedFd {
+        File::options().write(true).create(true).truncate(false).open(path).unwrap().into()
+    }
+
+    /// What a session that was taken over might ask for.
+    #[test]
+    fn only_uploads_of_the_user_are_given_away_and_never_to_root() {
+        let (root, giving) = giving("asked", "owner = \"root\"");
+        let refused = |file: OwnedFd| giving.give(&file).unwrap_err();
+        let inside = root.join("in/file");
+        assert_eq!(refused(opened(&inside)), "nothing is given to root");
+        assert_eq!(refused(opened(&root.join("out/file"))), "no rule gives it away");
+        assert_eq!(refused(File::open(&inside).unwrap().into()), "it is not open for writing");
+        assert_eq!(refused(File::open(root.join("in")).unwrap().into()), "it is no file with one name");
+        assert_eq!(
+            refused(File::options().write(true).open("/dev/null").unwrap().into()),
+            "it is no file with one name"
+        );
+        fs::hard_link(&inside, root.join("in/other")).unwrap();
+        assert_eq!(refused(opened(&inside)), "it is no file with one name");
+        fs::remove_file(root.join("in/other")).unwrap();
+        let removed = opened(&root.join("in/removed"));
+        fs::remove_file(root.join("in/removed")).unwrap();
+        assert_eq!(refused(removed), "it is no file with one name");
+        let elsewhere = std::env::temp_dir().join(format!("ftpd-giving-{}-in", std::process::id()));
+        assert_eq!(refused(opened(&elsewhere)), "it is outside of the session's root");
+        let stranger = Giving { places: giving.places.clone(), uid: 12_345 };
+        assert_eq!(stranger.give(&opened(&inside)).unwrap_err(), "it belongs to somebody else");
+        fs::remove_file(elsewhere).unwrap();
+        fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -326,8 +326,11 @@ fn a_drop_box_takes_files_and_tells_nothing() {
 }
 
 fn two_uploads_of_one_name_into_a_drop_box_are_two_files() {
-    let (_world, _server, mut client) = alice(BOX);
+    let (_world, server, mut client) = alice(BOX);
     client.transmit("STOR in/there", b"second");
+    // The administrator, and the programs that he has started, are told the name that it really got.
+    let other = names("in").into_iter().find(|name| name != "there").expect("another file");
+    server.wait_for_log(&format!("STOR \"/in/{other}\" completed=1"));
     client.transmit("STOR in/there", b"third");
     client.command("SITE COPY file in/there", 250);
     assert_eq!(content("in/there"), "content");

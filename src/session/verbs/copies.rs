@@ -63,8 +63,8 @@ pub fn two_paths(session: &Session, argument: &[u8], usage: &str) -> Result<(Ftp
 
 fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), Reply> {
     let opened = session.files.open(from)?;
-    let copied = || Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
-    session.consent_to_store(EventName::Copied, Start::New, to, copied)?;
+    let copied = |to: &FtpPath| Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
+    session.consent_to_store(EventName::Copied, Start::New, to, || copied(to))?;
     let mode = status::status_of(opened.file.as_fd()).map_err(Error::from)?.mode & !current_umask();
     let upload = session.files.upload_whole(to, mode)?;
     let limit = session.limit_size(&upload)?;
@@ -78,8 +78,8 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
         }
     };
     drop(limit);
-    session.end_work(done)?;
-    session.worker.report(copied());
+    let stored = session.end_work(done)?;
+    session.worker.report(copied(&stored));
     Ok(())
 }
 

@@ -116,7 +116,7 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
     let limit = session.limit_size(&upload)?;
     let data = session.begin_transfer(Direction::In, &path, announcement)?;
     let stored = match session.receive_file(&data, upload.descriptor()) {
-        Ok(()) => session.finish(upload),
+        Ok(()) => session.finish(upload).map(drop),
         Err(cut) => Err(session.give_up(upload, cut)),
     };
     drop(limit);
