@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::config::users::{UsersText, read_answer};
 use crate::ipc::control::{Answer, Request};
 use crate::ipc::link::Message;
 use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
@@ -259,6 +260,23 @@ pub fn configuration(input: &[u8]) {
     match Config::parse(path, text) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(config) => assert_eq!(Config::parse(path, &config.to_toml()), Ok(config)),
+    }
+    users(path, text);
+}
+
+/// Entries of a users file and answers of a program have the form of a configuration.
+fn users(path: &Path, text: &str) {
+    if let Ok(users) = UsersText::parse(Some(path), text) {
+        for name in users.names() {
+            match users.entry(name) {
+                Some(Ok(entry)) => drop(entry.objections(None)),
+                Some(Err(error)) => assert!(!error.to_string().is_empty()),
+                None => panic!("{name:?} was there"),
+            }
+        }
+    }
+    if let Err(error) = read_answer(path, "somebody", text) {
+        assert!(!error.to_string().is_empty());
     }
 }
 

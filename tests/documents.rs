@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use ftpd::config::users::UserOptions;
 use ftpd::config::{Config, Finding, NAMED_SECTIONS, OptionDoc, SECTIONS};
 
 /// Files that are printed by `ftpd generate`, and what they are called there.
@@ -34,6 +35,11 @@ fn options() -> impl Iterator<Item = &'static OptionDoc> {
     SECTIONS.iter().chain(NAMED_SECTIONS).flat_map(|section| section.options)
 }
 
+/// Those that only entries of users files have.
+fn options_of_entries() -> impl Iterator<Item = &'static OptionDoc> {
+    UserOptions::DOC.options.iter()
+}
+
 #[test]
 fn generated_documents_are_committed_as_they_are() {
     for (name, path) in GENERATED {
@@ -62,7 +68,7 @@ fn manual_pages_are_good_mdoc() {
 
 #[test]
 fn every_option_says_what_it_does_and_what_it_may_be() {
-    for option in options() {
+    for option in options().chain(options_of_entries()) {
         let text = option.text.concat();
         assert!(
             text.len() > 15 && text.trim_end().ends_with('.'),
@@ -205,7 +211,10 @@ fn every_option_is_used() {
         .split('.')
         .filter_map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next())
         .collect();
+    // A comment is for people.
+    let of_entries = options_of_entries().filter(|option| option.key != "comment");
     let unused: Vec<&str> = options()
+        .chain(of_entries)
         .map(|option| option.key)
         .filter(|key| !fields.contains(key.replace('-', "_").as_str()))
         .collect();

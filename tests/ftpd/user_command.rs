@@ -395,11 +395,11 @@ fn takes_over_users_of_proftpd() {
 fn takes_over_users_of_pure_ftpd() {
     let world = world();
     let scrypt = "$7$A6....1....abcdefgh$kMEqCoSU.IPc7BP06sb71Em0rcVGRW/9hDH1oUOC5.B";
-    let text = format!("anne:{scrypt}:991:991::/srv/ftp/./:::::3:::::127.0.0.0/8::\nbob:$1$s$x:991:991::/srv/ftp/./::::::::::::\n");
+    let text = format!("anne:{scrypt}:991:991::/srv/ftp/./:65536:131072:::3:::::127.0.0.0/8::\nbob:$1$s$x:991:991::/srv/ftp/./::::::::::::\n");
     let said = import(&world, "pure-ftpd", &text, &[]).refused("1 of 2 users were added");
     assert!(said.contains("bob: NOT ADDED: the password is hashed with md5-crypt"), "{said}");
     let text = file();
-    for line in ["home = \"/srv/ftp\"", "max-sessions-per-user = 3", "login-networks = [\"127.0.0.0/8\"]"] {
+    for line in ["upload-rate = \"65536\"", "download-rate = \"131072\"", "home = \"/srv/ftp\"", "max-sessions-per-user = 3", "login-networks = [\"127.0.0.0/8\"]"] {
         assert!(text.contains(line), "{text}");
     }
     let _server = Server::start(&world, SETTINGS);

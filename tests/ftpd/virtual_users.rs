@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::accounts::Account;
 use crate::client::Client;
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 use crate::world::{DAEMON, World};
 
 tests! {
@@ -36,6 +36,9 @@ tests! {
     a_user_comes_at_his_hours_alone
     a_session_ends_with_the_hours_of_its_user
     the_sources_are_asked_in_their_order
+    a_host_has_sources_of_its_own
+    a_user_needs_tls_if_his_entry_says_so
+    a_user_has_as_many_sessions_as_his_entry_says
     a_slash_dot_slash_divides_the_jail_from_the_start
     warns_of_a_users_file_that_others_may_read
     changes_of_the_users_file_count_at_once
@@ -468,6 +471,51 @@ fn the_sources_are_asked_in_their_order() {
     log_in("alice", "tweedle", 230);
     log_in("bob", "wonderland", 530);
     assert!(server.wait_for_log("bob").contains("no source knows the name"));
+}
+
+fn a_host_has_sources_of_its_own() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"");
+    let settings = format!("{USERS}\nhost.customers.sources = [\"users-file\"]\nlogin.sources = [\"system\"]");
+    let _server = Server::start(&world, &settings);
+    log_in("alice", "wonderland", 230);
+    log_in("carl", "tweedle", 530);
+    let at_host = |name: &str, password: &str, code| {
+        let mut client = Client::greeted();
+        client.command("HOST customers", 220);
+        client.command(&format!("USER {name}"), 331);
+        client.command(&format!("PASS {password}"), code);
+    };
+    at_host("alice", "wonderland", 530);
+    at_host("carl", "tweedle", 230);
+}
+
+fn a_user_needs_tls_if_his_entry_says_so() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"\nrequire-tls = \"login\"");
+    let server = Server::start(&world, USERS);
+    let mut client = Client::greeted();
+    client.command("USER carl", 331);
+    let reply = client.command("PASS tweedle", 530);
+    assert!(reply.whole().contains("This login needs TLS"), "{reply}");
+    server.wait_for_log("it came without TLS");
+    log_in("alice", "wonderland", 230);
+}
+
+fn a_user_has_as_many_sessions_as_his_entry_says() {
+    let world = World::new();
+    with_carl(&world, "account = \"ftp\"\nmax-sessions-per-user = 1");
+    let _server = Server::start(&world, USERS);
+    let mut first = log_in("carl", "tweedle", 230);
+    log_in("carl", "tweedle", 530);
+    first.command("QUIT", 221);
+    first.expect_end();
+    wait_until("his place is free", || {
+        let mut client = Client::greeted();
+        client.command("USER carl", 331);
+        client.send("PASS tweedle");
+        (client.read_reply().code == 230).then_some(())
+    });
 }
 
 fn a_slash_dot_slash_divides_the_jail_from_the_start() {
