@@ -15,7 +15,7 @@ use super::transfer::Cut;
 use super::worker::Orders;
 use super::{End, Session};
 use crate::config::{SessionReuse, Tls};
-use crate::ipc::messages::{Direction, FavourLink, FromSession, Leaving, ToSession};
+use crate::ipc::messages::{FavourLink, FromSession, Leaving, ToSession};
 use crate::protocol::reply::{Code, Reply};
 use crate::system::poll::PollFlags;
 use crate::tls::sessions::{Remembered, Sessions};
@@ -191,9 +191,7 @@ impl Session {
         };
         let config = setup.for_client(&accepted.client_hello());
         let mut stream = Stream::accept(accepted, config, PIECE, connection.as_fd()).map_err(failed)?;
-        if self.moving.as_ref().is_some_and(|moving| moving.direction == Direction::In) {
-            stream.hold_tickets();
-        }
+        stream.hold_tickets();
         while let Some(flags) = stream.shake_hands(connection.as_fd()).map_err(failed)? {
             self.await_handshake(&connection, flags, deadline)?;
         }
@@ -210,7 +208,7 @@ impl Session {
         flags: PollFlags,
         deadline: Instant,
     ) -> Result<(), NoData> {
-        match self.wait_for(connection.as_fd(), flags, deadline)? {
+        match self.wait_untold(connection.as_fd(), flags, deadline)? {
             true => Ok(()),
             false => {
                 let text = "The TLS handshake on the data connection took too long.";

@@ -79,15 +79,38 @@ impl Session {
     ) -> Result<bool, Interrupted> {
         loop {
             self.tell_progress();
-            let ready = self.watch(Some((data, flags)), Some(deadline))?;
-            self.obey_out_of_turn(false)?;
-            if !ready.is_empty() {
-                return Ok(true);
-            }
-            if Instant::now() >= deadline {
-                return Ok(false);
+            if let Some(ready) = self.wait_once(data, flags, deadline)? {
+                return Ok(ready);
             }
         }
+    }
+
+    /// The same before anything moves and not for long, as in a handshake: of a small file the worker need not hear.
+    pub fn wait_untold(
+        &mut self,
+        data: BorrowedFd<'_>,
+        flags: PollFlags,
+        deadline: Instant,
+    ) -> Result<bool, Interrupted> {
+        loop {
+            if let Some(ready) = self.wait_once(data, flags, deadline)? {
+                return Ok(ready);
+            }
+        }
+    }
+
+    fn wait_once(
+        &mut self,
+        data: BorrowedFd<'_>,
+        flags: PollFlags,
+        deadline: Instant,
+    ) -> Result<Option<bool>, Interrupted> {
+        let ready = self.watch(Some((data, flags)), Some(deadline))?;
+        self.obey_out_of_turn(false)?;
+        if !ready.is_empty() {
+            return Ok(Some(true));
+        }
+        Ok((Instant::now() >= deadline).then_some(false))
     }
 
     /// Looks up from a transfer that never has to wait.

@@ -90,8 +90,9 @@ impl Stream {
         }
     }
 
-    /// Keeps tickets until the end, for a client who is going to send. Many a program only writes and then closes: if
-    /// something had come that it has not read, its kernel would take back what it wrote (RFC 9293 3.6.1).
+    /// Keeps tickets until there is more to send, and sends them in one packet with that. A client who is going to send
+    /// gets them at the end: many a program only writes and then closes, and if something had come that it has not
+    /// read, its kernel would take back what it wrote (RFC 9293 3.6.1).
     pub fn hold_tickets(&mut self) {
         self.holds_tickets = true;
     }
@@ -184,7 +185,9 @@ impl Stream {
     /// Encrypts bytes, as many as it takes at once, and sends what can be sent. `WouldBlock`: wait until the socket
     /// can be written.
     pub fn send(&mut self, socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-        self.flush(socket)?;
+        if !std::mem::take(&mut self.holds_tickets) {
+            self.flush(socket)?;
+        }
         let taken = self.connection.writer().write(&bytes[..bytes.len().min(PIECE)])?;
         match self.flush(socket) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
