@@ -220,6 +220,14 @@ options! {
         umask: OctalMode = "022";
         /// Time without a command after which a client is sent away. It does not run while data moves.
         idle_timeout: Seconds<1, 604_800> = 300;
+        /// How many bytes the files below the user's root directory may have together, checked while they come; `"0"`: any
+        /// number. Users with the same root directory share what it holds. It has no effect with `root-dir = "real"`.
+        quota_bytes: Size = "0";
+        /// How many files, directories and links there may be below the user's root directory. 0: any number.
+        quota_files: Count<0, { u32::MAX }> = 0;
+        /// How often what is there is counted anew, since files change without FTP, too: with the first change after so
+        /// many seconds. In between the daemon goes by its own count. 0: never.
+        quota_recount: Seconds<0, 31_536_000> = 86400;
         /// How long a session may last; then it ends, also in the middle of a transfer. 0: as long as the client likes.
         session_timeout: Seconds<0, 31_536_000> = 0;
         /// How many commands a client may say in a time, also before the login. If not set, there is no such limit.

@@ -259,7 +259,7 @@ impl Session {
         if self.representation == Representation::Ascii {
             incoming.text.clear();
             incoming.conversion.end(&mut incoming.text);
-            write_all(file, &incoming.text)?;
+            self.write_paid(file, &incoming.text)?;
         }
         Ok(())
     }
@@ -300,11 +300,11 @@ impl Session {
     ) -> Result<(), Cut> {
         self.moved(bytes.len() as u64);
         match self.representation {
-            Representation::Image => write_all(file, bytes)?,
+            Representation::Image => self.write_paid(file, bytes)?,
             Representation::Ascii => {
                 text.clear();
                 conversion.put(bytes, text);
-                write_all(file, text)?;
+                self.write_paid(file, text)?;
             }
         }
         Ok(())

@@ -5,11 +5,13 @@
 //! a permit first. Uploads are in `upload`, listings in `listing`; `changes`, `removal` and `permits` are parts of this door.
 
 mod changes;
+mod counted;
 mod permits;
 pub mod removal;
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::NixPath;
 use nix::errno::Errno;
@@ -20,8 +22,9 @@ use nix::unistd::{self, AccessFlags, UnlinkatFlags};
 
 use super::authorize::{Operation, Powers};
 use super::error::Error;
+use super::quota::Quota;
 use crate::protocol::path::FtpPath;
-use crate::system::quota::{self, Quota};
+use crate::system::quota::{self, Quota as KernelQuota};
 use crate::system::status::{self, Kind, Look, Status};
 pub(super) use permits::Allowed;
 pub use permits::Refusal;
@@ -35,6 +38,8 @@ pub struct Files {
     powers: Powers,
     /// What was refused since the last time that somebody asked.
     refused: RefCell<Option<Refusal>>,
+    /// What may be there, if there is a limit.
+    counted: Option<Rc<Quota>>,
     /// /proc/self/fd, opened before chroot; a way to name an unnamed file on kernels before 6.10.
     descriptors: Option<OwnedFd>,
 }
@@ -50,7 +55,7 @@ pub struct Opened {
 impl Files {
     /// What is below `root`, with these powers. The umask is that of the process.
     pub fn new(root: OwnedFd, powers: Powers, descriptors: Option<OwnedFd>) -> Files {
-        let mut files = Files { root, powers, refused: RefCell::default(), descriptors };
+        let mut files = Files { root, powers, refused: RefCell::default(), counted: None, descriptors };
         files.follow_rules();
         files
     }
@@ -82,7 +87,8 @@ impl Files {
         let object = self.permit(Operation::MakeDirectory, path)?;
         let (parent, name) = self.parent(&object)?.ok_or(Error::Exists)?;
         let terms = self.terms(&object);
-        masked(terms.umask, || stat::mkdirat(&parent, name, Mode::from_bits_truncate(0o777)))?;
+        let mode = Mode::from_bits_truncate(0o777);
+        self.making(|| Ok(masked(terms.umask, || stat::mkdirat(&parent, name, mode))?))?;
         match terms.directory_mode {
             Some(mode) => self.set_mode_of_new(parent.as_fd(), name, mode),
             None => Ok(()),
@@ -93,14 +99,16 @@ impl Files {
     pub fn remove_directory(&self, path: &FtpPath) -> Result<(), Error> {
         let object = self.permit(Operation::RemoveDirectory, path)?;
         let (parent, name) = self.parent(&object)?.ok_or(Error::Denied)?;
-        Ok(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir)?)
+        let place = (parent.as_fd(), name);
+        self.taking_away(place, || Ok(unistd::unlinkat(&parent, name, UnlinkatFlags::RemoveDir)?))
     }
 
     /// Removes a file, or a symbolic link itself (DELE).
     pub fn remove_file(&self, path: &FtpPath) -> Result<(), Error> {
         let object = self.permit(Operation::RemoveFile, path)?;
         let (parent, name) = self.parent(&object)?.ok_or(Error::IsADirectory)?;
-        Ok(unistd::unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?)
+        let place = (parent.as_fd(), name);
+        self.taking_away(place, || Ok(unistd::unlinkat(&parent, name, UnlinkatFlags::NoRemoveDir)?))
     }
 
     /// Whether there is something that could be given another name (RNFR).
@@ -115,16 +123,18 @@ impl Files {
         let (from, to) = self.permit_move(from, to)?;
         let (old_parent, old_name) = self.parent(&from)?.ok_or(Error::Denied)?;
         let (new_parent, new_name) = self.parent(&to)?.ok_or(Error::Denied)?;
-        let renamed = match self.may(Operation::Overwrite, &to) {
-            true => fcntl::renameat(old_parent, old_name, new_parent, new_name),
+        let rename = || match self.may(Operation::Overwrite, &to) {
+            true => fcntl::renameat(&old_parent, old_name, &new_parent, new_name),
             false => {
                 let flags = fcntl::RenameFlags::RENAME_NOREPLACE;
-                fcntl::renameat2(old_parent, old_name, new_parent, new_name, flags)
+                fcntl::renameat2(&old_parent, old_name, &new_parent, new_name, flags)
             }
         };
-        renamed.map_err(|errno| match errno {
-            Errno::EINVAL => Error::IntoItself,
-            other => Error::from(other),
+        self.moving((old_parent.as_fd(), old_name), (new_parent.as_fd(), new_name), || {
+            rename().map_err(|errno| match errno {
+                Errno::EINVAL => Error::IntoItself,
+                other => Error::from(other),
+            })
         })
     }
 
@@ -139,13 +149,15 @@ impl Files {
         let system = fstatvfs(&place)?;
         let free = system.blocks_available().saturating_mul(system.fragment_size());
         let quota = quota::quota_of(place.as_fd(), unistd::geteuid().as_raw())?;
-        Ok(quota.and_then(|quota| quota.left()).map_or(free, |left| left.min(free)))
+        let free = quota.and_then(|quota| quota.left()).map_or(free, |left| left.min(free));
+        let kept = self.ledger().map(|kept| kept.most().bytes.saturating_sub(kept.used().bytes));
+        Ok(kept.map_or(free, |left| left.min(free)))
     }
 
     /// What the user has used and may use of the file system that his root is on (SITE QUOTA); None: no limit is kept.
-    pub fn quota(&self) -> Result<Option<Quota>, Error> {
+    pub fn quota(&self) -> Result<Option<KernelQuota>, Error> {
         self.authorize(Operation::Describe, &FtpPath::root())?;
-        Ok(quota::quota_of(self.root.as_fd(), unistd::geteuid().as_raw())?.filter(Quota::limits))
+        Ok(quota::quota_of(self.root.as_fd(), unistd::geteuid().as_raw())?.filter(KernelQuota::limits))
     }
 
     /// The facts of a name, without asking whether they may be told.

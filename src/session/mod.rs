@@ -31,8 +31,10 @@ pub mod mode;
 pub mod names;
 mod operation;
 mod pace;
+mod payment;
 mod protection;
 mod quarantine;
+mod quota;
 mod reading;
 mod splice;
 mod storing;
@@ -72,8 +74,10 @@ use files::Files;
 use messages::Shown;
 use names::Names;
 use pace::Pace;
+use payment::Payment;
 pub use protection::Security;
 use protection::{Clearing, Protection};
+pub use quota::Quota;
 use transfer::Moving;
 pub use verbs::ENTRIES;
 use worker::Worker;
@@ -104,6 +108,8 @@ pub struct Start {
     pub place: u8,
     /// /proc/self/fd, if there is a /proc: to give a name to a file that has none.
     pub descriptors: Option<OwnedFd>,
+    /// What is counted of what is there, if there is a quota.
+    pub quota: Option<Rc<Quota>>,
     /// Where the session starts, as the client sees it.
     pub home: Vec<u8>,
     /// The control connection.
@@ -239,6 +245,8 @@ pub struct Session {
     sent_away: bool,
     /// How fast commands come.
     tempo: Tempo,
+    /// What the upload that is coming in has paid, where there is a quota.
+    payment: Option<Payment>,
 }
 
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
@@ -300,8 +308,10 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         page: start.page,
         sent_away: false,
         tempo: Tempo::default(),
+        payment: None,
         worker,
     };
+    session.files.keep_quota(start.quota);
     session.page.tell_cwd(session.cwd.as_bytes());
     session.worker.ready(start.place);
     let greeting = session.greeting(start.by_certificate, start.greeting);

@@ -44,7 +44,12 @@ impl Session {
             };
             self.carried(received);
             self.moved(received as u64);
-            if !empty_into(outlet, file, received)? {
+            let paid = self.pay_for(received);
+            let spliced = empty_into(outlet, file, paid)?;
+            if paid < received {
+                return Err(Error::QuotaExceeded.into());
+            }
+            if !spliced {
                 return Ok(false);
             }
             unwatched += received as u64;

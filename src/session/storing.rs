@@ -4,7 +4,7 @@ use super::Session;
 use super::authorize::Decision;
 use super::error::Error;
 use super::transfer::Cut;
-use super::upload::Upload;
+use super::upload::{Complete, Upload};
 use super::watch::Interrupted;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::Reply;
@@ -38,7 +38,7 @@ impl Session {
     /// Every byte is there: makes the upload count. Says under which name it was stored, which the client need not know.
     pub fn finish(&mut self, upload: Upload) -> Result<FtpPath, Cut> {
         let mut path = upload.path().clone();
-        let complete = upload.finish()?;
+        let complete = self.publish(upload)?;
         if let Some(other) = complete.other_name().and_then(|name| path.parent().join(name)) {
             path = other;
             if let Some(moving) = &mut self.moving {
@@ -48,25 +48,30 @@ impl Session {
         match complete.to_give.as_ref().map(|file| self.worker.give_away(file)) {
             None | Some(Ok(true)) => Ok(path),
             Some(Ok(false)) => {
-                complete.withdraw();
+                self.withdraw(complete);
                 Err(Error::NotGiven.into())
             }
             Some(Err(end)) => {
-                complete.withdraw();
+                self.withdraw(complete);
                 Err(Interrupted::Ending(end).into())
             }
         }
     }
 
+    /// It counted for a moment, and is to count no more.
+    fn withdraw(&self, complete: Complete) {
+        complete.withdraw();
+        if let Some(Ok(change)) = self.files.ledger().map(|quota| quota.begin()) {
+            change.doubt();
+        }
+    }
+
     /// The upload was cut. What came of it stays, so that it can be resumed, unless it must not be as long as it has to be.
-    pub fn give_up(&self, upload: Upload, cut: Cut) -> Cut {
+    pub fn give_up(&mut self, upload: Upload, cut: Cut) -> Cut {
         self.explain(&upload, &cut);
         let too_large = matches!(cut, Cut::File(Error::TooLarge)) && upload.terms().largest.is_some();
-        if too_large || self.options.delete_partial {
-            upload.discard();
-        } else {
-            upload.abandon();
-        }
+        let keeps_nothing = too_large || self.options.delete_partial;
+        self.end_upload(upload, if keeps_nothing { Upload::discard } else { Upload::abandon });
         cut
     }
 

@@ -90,7 +90,45 @@ enum Way {
     Sealed { temporary: Temporary, mode: Mode, another: bool },
 }
 
+/// What an upload does to what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// It has a new name already, and grows as it comes.
+    Fresh,
+    /// It changes a file where it is; `cut`: the file ends where it ends.
+    InPlace { cut: bool },
+    /// It takes the place of what has its name when it is whole.
+    Replacing,
+    /// It gets a new name when it is whole.
+    Sealed,
+}
+
 impl Upload {
+    /// What it does to what is there.
+    pub fn nature(&self) -> Nature {
+        match &self.way {
+            Way::Fresh => Nature::Fresh,
+            Way::InPlace { cut } => Nature::InPlace { cut: *cut },
+            Way::Replace { .. } | Way::Copy { .. } => Nature::Replacing,
+            Way::Sealed { .. } => Nature::Sealed,
+        }
+    }
+
+    /// Whether the file whose contents it replaces may have other names.
+    pub fn has_other_names(&self) -> bool {
+        matches!(self.way, Way::Copy { .. })
+    }
+
+    /// The directory that its name is in.
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Its name there.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// Where the bytes go. The position of this descriptor is where the next one belongs.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_ref().expect("the file is taken by `finish` alone, which consumes the upload").as_fd()

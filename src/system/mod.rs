@@ -13,6 +13,7 @@ pub mod inherited;
 pub mod init;
 pub mod kernel;
 pub mod landlock;
+pub mod ledger;
 pub mod limits;
 pub mod local_socket;
 pub mod memory;

@@ -112,6 +112,14 @@ pub fn look_through(account: &Account) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The end of `look_through`: files are seen with root's eyes again, until `drop_to`.
+pub fn look_as_root() {
+    if unistd::geteuid().is_root() {
+        unistd::setfsuid(Uid::from_raw(0));
+        unistd::setfsgid(Gid::from_raw(0));
+    }
+}
+
 /// Joins a new, empty session keyring, so that what the parent's holds cannot be reached from here on. For a worker,
 /// before it asks PAM; kernels and containers that have none, or no more, are content without, since neither the
 /// frontend nor the session is let near keyctl(2).

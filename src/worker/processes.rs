@@ -15,24 +15,28 @@ use super::login::Login;
 use super::relay::Relayed;
 use super::telling::Telling;
 use super::{Client, Inheritance, Newborn, Worker};
-use crate::config::{Config, EventName, LogLevel, Rule, Visitor};
+use crate::config::{Config, EventName, LogLevel, Rule, SessionOptions, Visitor};
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
 use crate::ipc::page::SessionPage;
 use crate::log;
-use crate::session::{self, Powers, Security};
+use crate::session::{self, Powers, Quota, Security};
+use crate::system::ledger::Ledger;
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
 use crate::system::process::{
     Child, Forked, close_all_except, fork, fork_as_it_is, silence_standard_streams,
 };
-use crate::system::{Doing, Failure, landlock, limits, process, title};
+use crate::system::{Doing, Failure, landlock, limits, process, status, title};
 use crate::tls::setup;
 use crate::tls::tickets::TicketKey;
 
 /// How long a process may take to end after its link has ended, before it is killed.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Where ledgers of quotas are: what they say is true only as long as the machine runs.
+const LEDGERS: &str = "/run/ftpd/quota";
 
 /// The frontend of this worker.
 pub struct Frontend {
@@ -92,6 +96,8 @@ struct Place {
     start: Vec<u8>,
     /// /proc/self/fd, from before the jail.
     descriptors: Option<OwnedFd>,
+    /// What is counted of its contents.
+    quota: Option<Rc<Quota>>,
 }
 
 /// The first place of the login that the user can enter. It is looked for with his rights: what a daemon could open
@@ -109,12 +115,24 @@ fn open_place(login: &Login) -> Result<Place, Refusal> {
                 // Not into a jail: what is open there would be a way out of it.
                 let descriptors =
                     (!login.root().jail).then(|| open_directory(Path::new("/proc/self/fd")).ok()).flatten();
-                return Ok(Place { number, root, start, descriptors });
+                return Ok(Place { number, root, start, descriptors, quota: None });
             }
             Err(failure) => reasons.push(failure.to_string()),
         }
     }
     Err(Refusal { why: reasons.join("; "), text: "Your home directory is not available.".into() })
+}
+
+/// What counts the contents of this root, if they are limited. Two roots that are the same directory have the same ledger.
+fn open_quota(options: &SessionOptions, place: &Place) -> Result<Option<Rc<Quota>>, Failure> {
+    if options.quota_bytes.bytes().is_none() && options.quota_files.get() == 0 {
+        return Ok(None);
+    }
+    let status = status::status_of(place.root.as_fd()).doing(|| "look at the root directory".into())?;
+    privileges::look_as_root();
+    let ledger = Ledger::open(Path::new(LEDGERS), &format!("{:x}-{:x}", status.device, status.inode))?;
+    let root = place.root.try_clone().doing(|| "keep the root directory".into())?;
+    Ok(Some(Rc::new(Quota::new(ledger, root, options))))
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, Failure> {
@@ -145,6 +163,7 @@ fn start(
     let powers = powers(config, client, login, &place);
     let proxies = client.proxy.map(|_| config.listen.trusted_proxies.clone()).unwrap_or_default();
     session::Start {
+        quota: place.quota,
         user: login.name().to_owned(),
         host: login.host().map(String::from),
         has_hosts: !config.host.is_empty(),
@@ -341,7 +360,10 @@ impl Worker<'_> {
         silence_standard_streams(parts.null.as_fd())?;
         let page = SessionPage::new(self.page.map()?);
         process::replace_environment(login.environment());
-        let place = open_place(login)?;
+        let mut place = open_place(login)?;
+        if login.root().jail {
+            place.quota = open_quota(login.options(), &place)?;
+        }
         let root = (login.root().jail && nix::unistd::geteuid().is_root()).then(|| place.root.as_fd());
         let options = login.options();
         let dropped = drop_to(

@@ -58,6 +58,7 @@ modules! {
     timeouts
     counting
     bandwidth
+    quotas
     hosts
     messages
     reload

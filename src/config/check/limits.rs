@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::Findings;
-use crate::config::Config;
 use crate::config::reader::bare_or_quoted;
+use crate::config::{Config, RootDir};
 
 impl Config {
     /// Limits, and the listeners and networks that have their own.
@@ -23,6 +23,11 @@ impl Config {
                     "has no effect, unless systemd passes this socket: [listen] addresses does not have it";
                 findings.warning(&section, "max-sessions", reason);
             }
+        }
+        let has_quota = self.session.quota_bytes.bytes().is_some() || self.session.quota_files.get() > 0;
+        if has_quota && self.session.root_dir == RootDir::Real {
+            let key = if self.session.quota_files.get() > 0 { "quota-files" } else { "quota-bytes" };
+            findings.warning("session", key, "has no effect with root-dir = \"real\"");
         }
         for (name, network) in &self.network {
             if network.addresses.is_empty() {

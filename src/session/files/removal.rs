@@ -5,7 +5,6 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::Mode;
 use nix::unistd::{self, UnlinkatFlags};
@@ -88,9 +87,12 @@ impl Removal {
         };
         if kind != Kind::Directory {
             files.authorize(Operation::RemoveFile, &child).map_err(in_the_way)?;
-            return match unistd::unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => Ok(Step::Further),
-                Err(errno) => Err(errno.into()),
+            let removed = files.taking_away((directory, name), || {
+                Ok(unistd::unlinkat(directory, name, UnlinkatFlags::NoRemoveDir)?)
+            });
+            return match removed {
+                Ok(()) | Err(Error::NotFound) => Ok(Step::Further),
+                Err(error) => Err(error),
             };
         }
         files.authorize(Operation::RemoveDirectory, &child).map_err(in_the_way)?;
@@ -117,15 +119,17 @@ impl Removal {
                 root.as_fd()
             }
         };
-        match unistd::unlinkat(above, name, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(Errno::ENOTEMPTY) if level.passes < PASSES => {
+        let removed =
+            files.taking_away((above, name), || Ok(unistd::unlinkat(above, name, UnlinkatFlags::RemoveDir)?));
+        match removed {
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(Error::NotEmpty) if level.passes < PASSES => {
                 // Opened anew: a descriptor that was read to its end would have to be wound back.
                 let again = open_in(level.entries.directory(), b".")?;
                 self.levels.push(Level { entries: Entries::of(again), passes: level.passes + 1, ..level });
                 return Ok(Step::Further);
             }
-            Err(errno) => return Err(errno.into()),
+            Err(error) => return Err(error),
         }
         Ok(if self.levels.is_empty() { Step::Done } else { Step::Directory(level.path) })
     }

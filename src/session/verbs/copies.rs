@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
-use nix::unistd::{read, write};
+use nix::unistd::read;
 
 use crate::config::EventName;
 use crate::ipc::messages::{Direction, Event};
@@ -17,7 +17,7 @@ use crate::session::arguments;
 use crate::session::error::Error;
 use crate::session::files::current_umask;
 use crate::session::transfer::Cut;
-use crate::session::upload::Start;
+use crate::session::upload::{Start, Upload};
 use crate::system::clone::clone_contents;
 use crate::system::status;
 
@@ -66,14 +66,19 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
     let copied = |to: &FtpPath| Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
     session.consent_to_store(EventName::Copied, Start::New, to, || copied(to))?;
     let mode = status::status_of(opened.file.as_fd()).map_err(Error::from)?.mode & !current_umask();
+    let mut payment = session.files.begin_payment()?;
     let upload = session.files.upload_whole(to, mode)?;
+    if let Some(payment) = &mut payment {
+        payment.is_for(&upload)?;
+    }
     let limit = session.limit_size(&upload)?;
+    session.payment = payment;
     session.begin_work(Direction::Copy, to);
     let done = match copy_contents(session, opened.file.as_fd(), upload.descriptor()) {
         Ok(()) => session.finish(upload),
         Err(cut) => {
             session.explain(&upload, &cut);
-            upload.discard();
+            session.end_upload(upload, Upload::discard);
             Err(cut)
         }
     };
@@ -86,6 +91,10 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
 /// All bytes, in the cheapest way that the file systems know: shared, copied by the kernel, or copied here.
 fn copy_contents(session: &mut Session, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Cut> {
     session.obey_out_of_turn(true)?;
+    if session.payment.is_some() {
+        // Each piece is paid for before it is written.
+        return copy_through(session, from, to);
+    }
     if clone_contents(from, to).is_ok() {
         session.moved(status::status_of(to).map_or(0, |status| status.size));
         return Ok(());
@@ -120,14 +129,7 @@ fn copy_through(session: &mut Session, from: BorrowedFd<'_>, to: BorrowedFd<'_>)
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(Error::from(errno).into()),
         };
-        let mut rest = &buffer[..length];
-        while !rest.is_empty() {
-            match write(to, rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::from(errno).into()),
-            }
-        }
+        session.write_paid(to, &buffer[..length])?;
         session.moved(length as u64);
         session.look_up_from_work()?;
     }

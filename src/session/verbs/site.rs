@@ -44,6 +44,19 @@ pub fn time(_session: &mut Session) -> Outcome {
 
 /// SITE QUOTA: what the user has used and may use.
 pub fn quota(session: &mut Session) -> Outcome {
+    if let Some(kept) = session.files.ledger() {
+        // Whoever begins a change counts first, where what is known is in doubt.
+        drop(kept.begin()?);
+        let (used, most) = (kept.used(), kept.most());
+        let limit = |most: u64| if most == u64::MAX { "none".to_string() } else { most.to_string() };
+        let lines = [
+            "Your quota:".to_string(),
+            format!(" Bytes: {} in use, limit {}", used.bytes, limit(most.bytes)),
+            format!(" Files: {} in use, limit {}", used.files, limit(most.files)),
+            "End".to_string(),
+        ];
+        return Ok(Reply::lines(Code::Ok, lines));
+    }
     let Some(quota) = session.files.quota()? else {
         return Ok(Reply::new(Code::Ok, "You have no quota here."));
     };

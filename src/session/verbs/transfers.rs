@@ -105,7 +105,11 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
         ));
     }
     session.consent_to_store(EventName::FileReceived, start, path, || moved(Direction::In, path))?;
+    let mut payment = session.files.begin_payment()?;
     let upload = session.files.upload(path, start)?;
+    if let Some(payment) = &mut payment {
+        payment.is_for(&upload)?;
+    }
     let path = upload.path().clone();
     let announcement = match start {
         // RFC 1123 4.1.2.9 prescribes the form.
@@ -115,6 +119,7 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
     session.refuse_announced(&upload)?;
     let limit = session.limit_size(&upload)?;
     let data = session.begin_transfer(Direction::In, &path, announcement)?;
+    session.payment = payment;
     let stored = match session.receive_file(&data, upload.descriptor()) {
         Ok(()) => session.finish(upload).map(drop),
         Err(cut) => Err(session.give_up(upload, cut)),
