@@ -8,7 +8,9 @@ use crate::config::Config;
 use crate::config::users::{UsersText, read_answer};
 use crate::ipc::control::{Answer, Request};
 use crate::ipc::link::Message;
-use crate::ipc::messages::{FromFrontend, FromSession, ToFrontend, ToSession, ToSupervisor, ToWorker};
+use crate::ipc::messages::{
+    FromFrontend, FromSession, FromVerifier, ToFrontend, ToSession, ToSupervisor, ToWorker,
+};
 use crate::ipc::occurrences::Occurrence;
 use crate::metrics::http;
 use crate::protocol::address::{self, Protocol};
@@ -25,6 +27,9 @@ use crate::session::facts::Facts;
 use crate::session::list_options::Options;
 use crate::session::mode::Change;
 use crate::session::{arguments, format};
+use crate::system::packet::MAX_PACKET;
+use crate::tls::{certificate, ocsp};
+use crate::verifier;
 
 /// A target by name, as fuzz/ and the corpus have it.
 pub type Target = (&'static str, fn(&[u8]));
@@ -45,11 +50,29 @@ pub const TARGETS: &[Target] = &[
     ("configuration", configuration),
     ("streams", streams),
     ("texts", texts),
+    ("certificates", certificates),
 ];
 
 /// The first byte says how the others are cut into pieces.
 fn cut(input: &[u8]) -> (usize, &[u8]) {
     input.split_first().map_or((1, input), |(&first, rest)| (usize::from(first).max(1), rest))
+}
+
+/// What a certificate says can be told, and written into a log.
+pub fn certificates(input: &[u8]) {
+    let _ = certificate::validity(input);
+    let _ = ocsp::examine(input, input, 0);
+    let Some(told) = verifier::names_of(input) else { return };
+    assert!(told.encode().len() <= MAX_PACKET);
+    let FromVerifier::Accepted { subject, common_names, user_ids, emails, dns_names, principals, .. } = told
+    else {
+        panic!("nothing was judged");
+    };
+    let names = [common_names, user_ids, emails, dns_names, principals].concat();
+    assert!(
+        names.iter().chain([&subject]).all(|name| !name.chars().any(char::is_control)),
+        "{names:?} {subject:?}"
+    );
 }
 
 /// Lines are the same however the bytes arrive.

@@ -76,6 +76,11 @@ pub fn run(worker: &VerdictLink, case: &Case) -> Exit {
     }
 }
 
+/// What a certificate calls its holder, whoever has signed it: for the fuzzer.
+pub fn names_of(certificate: &[u8]) -> Option<FromVerifier> {
+    names::of(certificate, false).ok()
+}
+
 fn judge(case: &Case) -> Result<FromVerifier, Refusal> {
     let trusted = case.trusted.as_ref().map_err(|why| Refusal::new(Distrust::Unusable, why))?;
     let said = handshake::read(case)?;
