@@ -4,12 +4,16 @@
 //! The declarations below are also `--help`, the list of commands in ftpctl(8), and what shells complete.
 
 mod amounts;
+mod bans;
 mod connection;
 mod metrics;
 mod orders;
+mod screen;
 mod status;
 mod table;
+mod throttle;
 mod times;
+mod top;
 mod who;
 
 use std::io::{self, Write};
@@ -50,8 +54,20 @@ enum Command {
     Status,
     /// List the clients who are connected
     Who,
+    /// Show them again and again, the fastest first; keys sort, and send away
+    Top(top::Top),
     /// End the connections of a client, with everything that belongs to them
     Kick(Whom),
+    /// Keep somebody from connecting, or from logging in; who is connected stays (see kick)
+    Ban(bans::Ban),
+    /// End a ban
+    Unban(bans::Unban),
+    /// List the bans that hold
+    Bans,
+    /// Set how fast data may go in place of what the configuration says; running transfers follow at once
+    Throttle(throttle::Throttle),
+    /// Log every command of these clients, and whatever else there is, while they are served and when they come again
+    Trace(orders::Trace),
     /// Say how much is logged, or log this much from now on, until the configuration is loaded again
     LogLevel {
         /// error, warning, notice, info, debug, or "configured" for what the configuration says
@@ -103,6 +119,12 @@ fn run(options: &Options, command: Command) -> Outcome {
         Command::Status => status::run(&daemon, options),
         Command::Who => who::run(&daemon, options),
         Command::Kick(whom) => whom.kick(&daemon, options),
+        Command::Top(top) => top.run(&daemon),
+        Command::Ban(ban) => ban.run(&daemon, options),
+        Command::Unban(unban) => unban.run(&daemon, options),
+        Command::Bans => bans::list(&daemon, options),
+        Command::Throttle(throttle) => throttle.run(&daemon, options),
+        Command::Trace(trace) => trace.run(&daemon, options),
         Command::LogLevel { level } => orders::log_level(&daemon, options, level),
         Command::Metrics(metrics) => metrics.run(&daemon, options),
         Command::Reload => orders::reload(&daemon, options),

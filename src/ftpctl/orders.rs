@@ -23,6 +23,20 @@ pub struct Whom {
     user: bool,
 }
 
+/// Who is watched.
+#[derive(Args, Debug)]
+pub struct Trace {
+    /// The number of a client, the name of a user, or an address or network
+    #[arg(value_name = "ID|USER|ADDRESS", required_unless_present = "off")]
+    whom: Option<String>,
+    /// It is the name of a user, whatever it looks like
+    #[arg(short, long)]
+    user: bool,
+    /// Not any more; without a name, nobody is
+    #[arg(long)]
+    off: bool,
+}
+
 /// How the daemon is drained.
 #[derive(Args, Debug)]
 pub struct Drain {
@@ -70,18 +84,34 @@ impl Whom {
     }
 
     fn meaning(&self) -> control::Whom {
-        if self.user {
-            return control::Whom::User(self.whom.clone());
-        }
-        if let Ok(id) = self.whom.trim_start_matches('#').parse() {
-            return control::Whom::Id(id);
-        }
-        let address = self.whom.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
-        match address.ok().or_else(|| self.whom.parse().ok()) {
-            Some(network) => {
-                control::Whom::Network { address: network.network(), prefix: network.prefix_len() }
-            }
-            None => control::Whom::User(self.whom.clone()),
+        meaning(&self.whom, self.user)
+    }
+}
+
+/// Whom a word of the command line means; `user`: certainly a user.
+fn meaning(word: &str, user: bool) -> control::Whom {
+    if user {
+        return control::Whom::User(word.into());
+    }
+    if let Ok(id) = word.trim_start_matches('#').parse() {
+        return control::Whom::Id(id);
+    }
+    let address = word.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    match address.ok().or_else(|| word.parse().ok()) {
+        Some(network) => control::Whom::Network { address: network.network(), prefix: network.prefix_len() },
+        None => control::Whom::User(word.into()),
+    }
+}
+
+impl Trace {
+    /// `trace`. That nobody is there yet is no failure: who comes is traced.
+    pub fn run(&self, daemon: &Connection, options: &Options) -> Outcome {
+        let whom = self.whom.as_ref().map(|word| meaning(word, self.user));
+        let count = daemon.order(&Request::Trace { whom, on: !self.off })?;
+        match (options.json, self.off) {
+            (true, _) => print_json(&Concerned { count }),
+            (false, true) => print("not traced any more\n"),
+            (false, false) => print(&format!("traced in the log; {count} of them connected now\n")),
         }
     }
 }

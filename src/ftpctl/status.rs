@@ -79,6 +79,12 @@ impl Status {
         found.ok_or(Trouble::Gone)
     }
 
+    /// In a few words.
+    pub fn in_short(&self) -> String {
+        let Status { state, sessions, max_sessions, logged_in, .. } = self;
+        format!("{state}, {sessions} of {max_sessions} clients, {logged_in} logged in")
+    }
+
     /// How much is logged.
     pub fn log_level(&self) -> &str {
         &self.log_level

@@ -15,7 +15,7 @@ pub type AskingLink = Link<Request, Answer>;
 pub type AnsweringLink = Link<Answer, Request>;
 
 /// What both sides must mean by the messages below.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 values! {
     /// ftpctl → supervisor.
@@ -26,6 +26,18 @@ values! {
         Who,
         /// End the connections of these clients. `Done` with their number.
         Kick { whom: Whom },
+        /// Who is banned? A `Ban` each, `Done` with their number.
+        Bans,
+        /// Ban somebody, for so many seconds (None: as is configured).
+        Ban { whom: String, seconds: Option<u32>, why: String },
+        /// Ban him no longer. `Done` with 0 if he was not.
+        Unban { whom: String },
+        /// Other rates than the configured ones.
+        Throttle { whom: Slow, down: Rate, up: Rate },
+        /// Which are set so? A `Throttled` each, `Done` with their number.
+        Throttled,
+        /// Log everything of these clients, or no longer (None: of nobody). `Done` with how many of them there are.
+        Trace { whom: Option<Whom>, on: bool },
         /// Log this much from now on, until the next reload; empty: as much as is configured.
         LogLevel { level: String },
         /// Read the configuration anew. `Failed` with the reason if it is of no use; then the old one stays.
@@ -89,6 +101,10 @@ values! {
             sent: u64,
             received: u64,
         },
+        /// Somebody is banned, for the how manyth time.
+        Ban { whom: String, seconds_left: u64, times: u32, why: String },
+        /// A rate that was set here, in bytes a second; 0: none.
+        Throttled { whom: String, is_up: bool, rate: u64 },
         /// One number.
         Sample { family: Family, labels: Vec<String>, value: u64 },
         /// That was all; the request is obeyed. `count`: whom it has concerned.
@@ -105,6 +121,30 @@ values! {
         User(String),
         /// All of this network.
         Network { address: IpAddr, prefix: u8 },
+    }
+
+    /// Whose data is slowed down.
+    enum Slow {
+        /// Everybody's, together.
+        All,
+        /// Of the client with this number.
+        Id(u64),
+        /// Of all sessions of this user, together.
+        User(String),
+        /// Of the members of this group, together.
+        Group(String),
+        /// Of the network that the configuration calls so, together.
+        Network(String),
+    }
+
+    /// A rate, as an administrator wants it.
+    enum Rate {
+        /// As it is.
+        Unchanged,
+        /// As the configuration says.
+        Configured,
+        /// So many bytes a second; 0: as many as there are.
+        Limit(u64),
     }
 
     /// What a client is about.
@@ -170,6 +210,11 @@ mod tests {
                 survives(&Request::Kick { whom });
             }
             survives(&Request::LogLevel { level: text.clone() });
+            survives(&Request::Ban { whom: text.clone(), seconds: flag.then_some(number), why: text.clone() });
+            survives(&Request::Throttle { whom: Slow::User(text.clone()), down: Rate::Limit(id), up: Rate::Configured });
+            survives(&Request::Trace { whom: flag.then_some(Whom::Id(id)), on: flag });
+            survives(&Answer::Ban { whom: text.clone(), seconds_left: id, times: number, why: text.clone() });
+            survives(&Answer::Throttled { whom: text.clone(), is_up: flag, rate: id });
             survives(&Request::Drain { draining: flag });
             survives(&Request::Stop { grace: flag.then_some(number) });
             survives(&Answer::Welcome { protocol: number, version: text.clone() });

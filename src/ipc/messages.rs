@@ -55,6 +55,8 @@ values! {
         Finish,
         /// Log this much from now on.
         LogLevel { level: String },
+        /// Log everything of this client from now on, or as much as of others, which `LogLevel` says then.
+        Trace(bool),
         /// The administrator wants this client to go: tell him so, whatever he does, and end.
         Kick,
         /// End now.

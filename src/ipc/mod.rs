@@ -7,7 +7,6 @@ pub mod link;
 pub mod measures;
 pub mod messages;
 pub mod occurrences;
-#[allow(dead_code, unused_imports, reason = "metrics will count it")]
 pub mod page;
 pub mod password;
 mod values;

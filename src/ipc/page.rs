@@ -8,7 +8,7 @@ mod view;
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-pub use view::{Counted, Look, PageView, Text, settle};
+pub use view::{Counted, PageView, Text, settle};
 
 use super::events::{Direction, Outcome};
 use crate::system::clock::monotonic_millis;

@@ -433,7 +433,7 @@ impl Session {
             let path = refusal.path.as_bytes().to_vec();
             self.worker.report(Event::Refused { operation: command.verb.clone(), path, why });
         }
-        if self.report_commands {
+        if self.report_commands || self.page.is_traced() {
             let argument = if verbs::holds_secret(&command.verb) { Vec::new() } else { command.argument };
             self.worker.report(Event::Command { verb: command.verb, argument, code: reply.code().number() });
         }

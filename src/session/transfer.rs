@@ -193,7 +193,7 @@ impl Session {
         let outcome = moved.as_ref().map_or_else(Cut::ending, |()| Ending::Complete);
         let micros = moving.micros();
         self.page.tell_end(moving.direction, moving.bytes, micros, outcome);
-        if self.report_transfers || moving.told.is_some() {
+        if self.report_transfers || moving.told.is_some() || self.page.is_traced() {
             self.worker.report(Event::Transferred {
                 direction: moving.direction,
                 path: moving.path,

@@ -96,6 +96,7 @@ impl Supervisor {
                     pacing: Pacing::default(),
                     tls: false,
                     kicked: false,
+                    traced: false,
                 });
                 self.hand_over(serving, client, Vec::new(), false);
             }
@@ -183,7 +184,6 @@ impl Supervisor {
 
     /// Sets a rate in place of the configured one, in bytes per second (0: none), or lets the configuration decide again;
     /// running transfers follow at once. It holds until the daemon ends, or the session that it is for.
-    #[allow(dead_code, reason = "for ftpctl throttle")]
     pub(super) fn throttle(&mut self, whom: Throttled, way: Way, rate: Option<u64>) {
         self.rates.throttle(whom, way, rate);
         self.rates.begin_anew(&self.inheritance.config, &mut self.pool);

@@ -182,7 +182,6 @@ fn load() -> f64 {
 }
 
 /// What an administrator may do, for the control socket.
-#[allow(dead_code, reason = "the control socket calls them")]
 impl Supervisor {
     /// The bans that hold now.
     pub(super) fn bans(&self) -> Vec<(Subject, Ban)> {

@@ -5,6 +5,7 @@
 //! says nothing for long, is let go. So nobody can make answers pile up here.
 
 mod requests;
+mod restraints;
 
 use std::collections::VecDeque;
 use std::io;

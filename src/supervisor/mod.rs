@@ -38,6 +38,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use sd_notify::NotifyState;
 
 use crate::config::{Config, ConfigSource};
+use crate::ipc::control::Whom;
 use crate::log;
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
@@ -107,6 +108,8 @@ struct Supervisor {
     note: Note,
     /// Who was told to go, in the order of their deadlines.
     kicks: VecDeque<(Instant, SlotId)>,
+    /// Of whom everything is logged.
+    traced: Vec<Whom>,
     started: SystemTime,
     /// When the configuration in force was read.
     loaded: SystemTime,
@@ -183,6 +186,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         certificates: Certificates::default(),
         note: Note::new(),
         kicks: VecDeque::new(),
+        traced: Vec::new(),
         started: SystemTime::now(),
         loaded: SystemTime::now(),
         reload_error: String::new(),

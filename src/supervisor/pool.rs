@@ -93,6 +93,8 @@ pub struct Serving {
     pub tls: bool,
     /// The client was told to go.
     pub kicked: bool,
+    /// Everything about him is logged.
+    pub traced: bool,
 }
 
 /// A worker and what belongs to it.

@@ -144,7 +144,6 @@ impl Rates {
     }
 
     /// What is set so, for the administrator to see.
-    #[allow(dead_code, reason = "for ftpctl throttle")]
     pub fn throttled(&self) -> impl Iterator<Item = (&Throttled, Way, u64)> {
         self.throttled.iter().map(|((whom, way), rate)| (whom, *way, *rate))
     }

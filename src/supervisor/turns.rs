@@ -121,6 +121,9 @@ impl Supervisor {
                 if let Some(serving) = slot.serving.as_mut() {
                     serving.tls = tls;
                 }
+                if !self.traced.is_empty() {
+                    self.trace_if_wanted(id);
+                }
             }
             ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address, rates } => {
                 self.log_in(id, Login { user, host, groups, per_user, per_user_and_address, rates });
@@ -149,6 +152,7 @@ impl Supervisor {
         }
         let Some(buried) = self.pool.bury(&self.epoll, id) else { return };
         if let Some(serving) = &buried.serving {
+            self.forget_traced(serving);
             self.counts.remove(&serving.counted);
             self.rates.forget(serving.id);
         }

@@ -13,6 +13,13 @@ pub struct Totals {
     pub received: u64,
 }
 
+/// Writes the line of a command of somebody who is traced.
+pub fn trace(event: &Event) {
+    if let Event::Command { verb, argument, code } = event {
+        log::debug(format_args!("{} {} {code}", quoted(verb.as_bytes()), quoted(argument)));
+    }
+}
+
 /// Writes the line of an event, if it has one. `root` is what the client sees as `/`.
 pub fn record(event: &Event, totals: &mut Totals, options: &LogOptions, root: &[u8]) {
     match event {

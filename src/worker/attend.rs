@@ -56,6 +56,8 @@ pub(super) struct Attendance<'a> {
     left: Option<Ending>,
     /// The administrator wants the client to go, and he is told so until then.
     until: Option<Instant>,
+    /// The administrator wants to see every command.
+    traced: bool,
     /// When the hours are over at which the user may be logged in.
     hours_end: Option<Instant>,
 }
@@ -90,6 +92,7 @@ impl<'a> Attendance<'a> {
             called: None,
             left: None,
             until: None,
+            traced: false,
             hours_end,
         }
     }
@@ -135,6 +138,10 @@ impl<'a> Attendance<'a> {
                 match supervisor.receive() {
                     Ok(Some((ToWorker::Finish, None))) => self.finish(Leaving::Stopping),
                     Ok(Some((ToWorker::LogLevel { level }, None))) => super::log_from_now_on(&level),
+                    Ok(Some((ToWorker::Trace(traced), None))) => {
+                        self.traced = traced;
+                        super::trace_from_now_on(traced);
+                    }
                     Ok(Some((ToWorker::Kick, None))) => {
                         let _ = self.session.link.send(&ToSession::Leave(Leaving::Kicked));
                         self.until.get_or_insert_with(|| Instant::now() + KICK_GRACE);
@@ -268,6 +275,9 @@ impl<'a> Attendance<'a> {
             }
             FromSession::Moves => self.tell_that_data_moves(),
             FromSession::Event(event) => {
+                if self.traced && !config.log.commands {
+                    accounting::trace(&event);
+                }
                 accounting::record(&event, &mut self.totals, &config.log, &self.root);
                 if let Some(xferlog) = &config.log.xferlog {
                     self.transfers.record(xferlog, &event, &self.root, &self.login);

@@ -106,6 +106,10 @@ impl<'a> Dialogue<'a> {
                 Ok(Some((ToWorker::Admitted(admitted), None))) => Heard::Admitted(admitted),
                 Ok(Some((ToWorker::Noted { delay, banned }, None))) => Heard::Noted { delay, banned },
                 Ok(Some((ToWorker::Finish, None))) => Heard::Finish(Leaving::Stopping),
+                Ok(Some((ToWorker::Trace(traced), None))) => {
+                    super::trace_from_now_on(traced);
+                    return None;
+                }
                 Ok(Some((ToWorker::LogLevel { level }, None))) => {
                     super::log_from_now_on(&level);
                     return None;
@@ -115,6 +119,7 @@ impl<'a> Dialogue<'a> {
                 Ok(Some((
                     ToWorker::Serve { .. }
                     | ToWorker::LogLevel { .. }
+                    | ToWorker::Trace(_)
                     | ToWorker::Admitted(_)
                     | ToWorker::Noted { .. }
                     | ToWorker::Finish

@@ -33,7 +33,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::unistd::Pid;
 
-use crate::config::ProcessTitles;
+use crate::config::{LogLevel, ProcessTitles};
 use crate::exit::Exit;
 use crate::ipc::messages::{SupervisorLink, ToWorker};
 use crate::log;
@@ -157,6 +157,7 @@ impl Worker<'_> {
                 ToWorker::Admitted(_)
                 | ToWorker::Noted { .. }
                 | ToWorker::LogLevel { .. }
+                | ToWorker::Trace(_)
                 | ToWorker::Serve { .. },
                 _,
             )))
@@ -169,5 +170,12 @@ impl Worker<'_> {
 fn log_from_now_on(level: &str) {
     if let Ok(level) = level.parse() {
         log::set_level(level);
+    }
+}
+
+/// Everything is logged of this client. When he is no longer traced, `LogLevel` follows.
+fn trace_from_now_on(traced: bool) {
+    if traced {
+        log::set_level(LogLevel::Debug);
     }
 }

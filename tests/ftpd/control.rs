@@ -41,6 +41,12 @@ tests! {
     a_client_who_reads_nothing_keeps_nobody_waiting
     no_more_than_so_many_control_it_at_the_same_time
     names_do_nothing_to_the_terminal
+    bans_and_ends_bans
+    throttles_what_is_running
+    traces_a_client_and_no_other
+    top_shows_sorts_and_sends_away
+    top_leaves_the_terminal_as_it_was
+    top_prints_tables_for_programs
 }
 
 const SOCKET: &str = "/run/ftpd/control";
@@ -460,4 +466,194 @@ fn names_do_nothing_to_the_terminal() {
     let _server = Server::start(&world, "");
     let reason = refused(&world, &["kick", "\u{1b}[2J\nforged"], 1);
     assert!(!reason.trim_end().contains(|c: char| c.is_control()), "{reason:?}");
+}
+
+fn bans_and_ends_bans() {
+    let world = World::new();
+    let _server = Server::start(&world, "limits.trusted = []");
+    told(&world, &["ban", "127.0.0.9", "--for", "1h", "--why", "a test"]);
+    told(&world, &["ban", "bob@", "--for", "1h"]);
+    let address = |last: u8| std::net::IpAddr::from([127, 0, 0, last]);
+    let server = "127.0.0.1:21".parse().expect("address");
+    Client::connect_from(address(9), server).expect(421);
+    Client::connect_from(address(8), server).expect(220);
+    let found = json(&world, &["bans"]);
+    let one = found.as_array().expect("list").iter().find(|one| one["whom"] == "127.0.0.9").expect("the ban");
+    assert!(one["seconds_left"].as_u64().is_some_and(|left| (3000..=3600).contains(&left)), "{found}");
+    assert_eq!(one["why"], "a test");
+    assert_eq!(told(&world, &["bans"]).lines().count(), 3);
+    told(&world, &["unban", "127.0.0.9"]);
+    Client::connect_from(address(9), server).expect(220);
+    assert!(refused(&world, &["unban", "127.0.0.9"], 1).contains("not banned"));
+    assert!(refused(&world, &["ban", "nonsense"], 1).contains("nonsense"));
+    refused(&world, &["ban", "127.0.0.9", "--for", "soon"], 2);
+}
+
+fn throttles_what_is_running() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    world.give("alice", "big", vec![7; 100_000_000]);
+    let mut alice = Client::logged_in("alice");
+    told(&world, &["throttle", "alice", "--down", "100K"]);
+    let mut data = alice.passive();
+    alice.command("RETR big", 150);
+    let mut buffer = vec![0; 1 << 16];
+    let began = std::time::Instant::now();
+    let mut received = 0;
+    while received < 150_000 {
+        received += std::io::Read::read(&mut data, &mut buffer).expect("data");
+    }
+    assert!(began.elapsed() > std::time::Duration::from_millis(300), "150 KB in {:?}", began.elapsed());
+    let found = json(&world, &["throttle"]);
+    assert_eq!((&found[0]["whom"], &found[0]["direction"]), (&"user alice".into(), &"down".into()));
+    assert_eq!(found[0]["bytes_per_second"], 102_400);
+    // From here on it is as fast as it can be.
+    told(&world, &["throttle", "alice", "--down", "configured"]);
+    let rest = std::io::copy(&mut data, &mut std::io::sink()).expect("data");
+    assert_eq!(rest + received as u64, 100_000_000);
+    alice.expect(226);
+    assert_eq!(json(&world, &["throttle"]), Value::Array(Vec::new()));
+    assert!(refused(&world, &["throttle", "4711", "--up", "1M"], 1).contains("not connected"));
+    refused(&world, &["throttle", "alice"], 1);
+    drop(server);
+}
+
+fn traces_a_client_and_no_other() {
+    let world = World::new();
+    let server = Server::start(&world, "log.level = \"notice\"");
+    let mut alice = Client::logged_in("alice");
+    let mut bob = Client::logged_in("bob");
+    assert!(told(&world, &["trace", "alice"]).contains("1 of them"));
+    alice.command("MKD traced", 257);
+    bob.command("MKD untold", 257);
+    server.wait_for_log("\"MKD\" \"traced\" 257");
+    // Who comes later, too.
+    let mut again = Client::logged_in("alice");
+    again.command("RMD traced", 250);
+    server.wait_for_log("\"RMD\" \"traced\" 250");
+    told(&world, &["trace", "--off"]);
+    alice.command("MKD quiet", 257);
+    alice.command("QUIT", 221);
+    again.command("QUIT", 221);
+    wait_until("they have left", || (json(&world, &["status"])["sessions"] == 1).then_some(()));
+    let log = server.log();
+    assert!(!log.contains("untold") && !log.contains("quiet"), "{log}");
+}
+
+/// ftpctl in a terminal of its own.
+struct Terminal {
+    master: std::fs::File,
+    child: std::process::Child,
+    seen: String,
+}
+
+impl Terminal {
+    fn run(world: &World, arguments: &[&str]) -> Terminal {
+        let pty = nix::pty::openpty(
+            &nix::pty::Winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 },
+            None,
+        )
+        .expect("a terminal");
+        let slave = || Stdio::from(pty.slave.try_clone().expect("terminal"));
+        let mut command = world.command(CONTROL);
+        command.args(arguments).stdin(slave()).stdout(slave()).stderr(slave());
+        let child = command.spawn().expect("ftpctl runs");
+        nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).expect("flag");
+        Terminal { master: pty.master.into(), child, seen: String::new() }
+    }
+
+    /// Waits until the terminal has been sent this.
+    fn wait_for(&mut self, text: &str) {
+        wait_until(&format!("the terminal shows {text:?}"), || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = std::io::Read::read(&mut self.master, &mut buffer) {
+                self.seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+            }
+            self.seen.contains(text).then_some(())
+        });
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.seen.clear();
+        std::io::Write::write_all(&mut self.master, keys.as_bytes()).expect("keys");
+    }
+
+    /// Whether what is typed is shown, as a shell expects it.
+    fn echoes(&self) -> bool {
+        use nix::sys::termios::{LocalFlags, tcgetattr};
+        let flags = tcgetattr(&self.master).expect("terminal").local_flags;
+        flags.contains(LocalFlags::ECHO | LocalFlags::ICANON)
+    }
+
+    fn wait_for_end(&mut self) -> std::process::ExitStatus {
+        wait_until("ftpctl ends", || self.child.try_wait().expect("wait"))
+    }
+}
+
+fn top_shows_sorts_and_sends_away() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    let mut alice = Client::logged_in("alice");
+    let mut bob = Client::logged_in("bob");
+    let mut top = Terminal::run(&world, &["top"]);
+    top.wait_for("bob");
+    top.wait_for("2 of 512 clients, 2 logged in");
+    let position = |seen: &str, name: &str| seen.rfind(name).expect("shown");
+    top.press("u");
+    top.wait_for("bob");
+    assert!(position(&top.seen, "alice ") < position(&top.seen, "bob "));
+    top.press("R");
+    top.wait_for("alice");
+    assert!(position(&top.seen, "bob ") < position(&top.seen, "alice "));
+    // The first is bob.
+    top.press("k");
+    top.wait_for("Mark somebody");
+    top.press("\x1b[B");
+    top.wait_for("\x1b[7m");
+    top.press("k");
+    top.wait_for("Send away bob of 127.0.0.1");
+    top.press("n");
+    top.wait_for("Nobody is sent away");
+    top.press("k");
+    top.wait_for("Send away bob");
+    top.press("y");
+    top.wait_for("bob is sent away");
+    bob.expect(421);
+    alice.command("NOOP", 200);
+    top.press("q");
+    assert!(top.wait_for_end().success());
+}
+
+fn top_leaves_the_terminal_as_it_was() {
+    let world = World::new();
+    let mut server = Server::start(&world, "");
+    let _alice = Client::logged_in("alice");
+    for how in ["q", "signal", "\x03", "the daemon ends"] {
+        let mut top = Terminal::run(&world, &["top"]);
+        top.wait_for("alice");
+        assert!(!top.echoes());
+        match how {
+            "signal" => kill(Pid::from_raw(top.child.id() as i32), Signal::SIGTERM).expect("signal"),
+            // The test is no session leader, so the terminal does not make a signal of it.
+            "\x03" => kill(Pid::from_raw(top.child.id() as i32), Signal::SIGINT).expect("signal"),
+            "the daemon ends" => {
+                told(&world, &["stop", "--now"]);
+                server.wait_for_end();
+            }
+            keys => top.press(keys),
+        }
+        top.wait_for("\x1b[?1049l");
+        top.wait_for_end();
+        assert!(top.echoes(), "after {how}");
+    }
+    assert_eq!(refused(&world, &["top"], 3).lines().count(), 1);
+}
+
+fn top_prints_tables_for_programs() {
+    let world = World::new();
+    let _server = Server::start(&world, "");
+    let _alice = Client::logged_in("alice");
+    let text = told(&world, &["top", "--batch", "--count", "2", "--delay", "1"]);
+    assert_eq!(text.matches("alice").count(), 2, "{text}");
+    assert!(refused(&world, &["top"], 1).contains("--batch"));
 }

@@ -40,6 +40,12 @@ impl Supervisor {
             Request::Status => Outcome::Answers(vec![self.status(), Answer::Done { count: 1 }]),
             Request::Who => Outcome::Sessions,
             Request::Kick { whom } => Ok(self.kick(&whom)).into(),
+            Request::Bans => self.tell_bans(),
+            Request::Ban { whom, seconds, why } => self.ban_at_wish(&whom, seconds, &why).into(),
+            Request::Unban { whom } => self.unban_at_wish(&whom).into(),
+            Request::Throttle { whom, down, up } => self.throttle_at_wish(whom, &down, &up).into(),
+            Request::Throttled => self.tell_throttled(),
+            Request::Trace { whom, on } => self.trace(whom, on).into(),
             Request::LogLevel { level } => self.set_log_level(&level).into(),
             Request::Metrics => {
                 let mut answers = self.samples();
@@ -172,7 +178,7 @@ fn whole(text: Text) -> Vec<u8> {
     if text.is_cut { ["…".as_bytes(), &text.bytes].concat() } else { text.bytes }
 }
 
-fn is_meant(whom: &Whom, serving: &Serving) -> bool {
+pub(super) fn is_meant(whom: &Whom, serving: &Serving) -> bool {
     match whom {
         Whom::Id(id) => serving.id == *id,
         Whom::User(name) => serving.known.login.as_ref().is_some_and(|login| login.user == *name),
