@@ -233,14 +233,27 @@ fn target(what: &What) -> Option<&[u8]> {
     }
 }
 
-/// What the client sees at `path`, as the machine sees it; `root` is what he sees as `/`.
-pub fn real<'a>(root: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
+/// What the client sees at `path`, as the machine sees it; `root` is what he sees as `/`. It lies beneath the root whatever
+/// a session says that its path is.
+pub fn real(root: &[u8], path: &[u8]) -> Cow<'static, [u8]> {
     let root = root.strip_suffix(b"/").unwrap_or(root);
-    match root {
-        [] => path.into(),
-        _ if path == b"/" => root.to_vec().into(),
-        _ => [root, path].concat().into(),
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in path.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." => drop(names.pop()),
+            name => names.push(name),
+        }
     }
+    if root.is_empty() && names.is_empty() {
+        return b"/".into();
+    }
+    let mut found = root.to_vec();
+    for name in names {
+        found.push(b'/');
+        found.extend_from_slice(name);
+    }
+    found.into()
 }
 
 /// How a transfer ended, in a word.
@@ -293,6 +306,16 @@ mod tests {
              \"uid\":2001,\"tls\":false,\"path\":\"/a \\\"b\\\"\",\"file\":\"/home/alice/a \\\"b\\\"\",\"bytes\":7,\
              \"seconds\":0.0015,\"result\":\"complete\"}"
         );
+    }
+
+    #[test]
+    fn what_a_session_tells_lies_beneath_its_root() {
+        assert_eq!(&*real(b"/home/alice", b"/a/b"), b"/home/alice/a/b");
+        assert_eq!(&*real(b"/home/alice", b"/"), b"/home/alice");
+        assert_eq!(&*real(b"/home/alice", b"/../../etc/./shadow"), b"/home/alice/etc/shadow");
+        assert_eq!(&*real(b"/home/alice", b"a//..b"), b"/home/alice/a/..b");
+        assert_eq!(&*real(b"/", b"/etc/motd"), b"/etc/motd");
+        assert_eq!(&*real(b"", b".."), b"/");
     }
 
     #[test]
