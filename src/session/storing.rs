@@ -4,7 +4,7 @@ use super::Session;
 use super::authorize::Decision;
 use super::error::Error;
 use super::transfer::Cut;
-use super::upload::{Complete, Upload};
+use super::upload::{Gift, Upload};
 use super::watch::Interrupted;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::Reply;
@@ -35,32 +35,32 @@ impl Session {
         Ok(largest.map(|(largest, _)| SizeLimit::of(largest)).transpose()?)
     }
 
-    /// Every byte is there: makes the upload count. Says under which name it was stored, which the client need not know.
-    pub fn finish(&mut self, upload: Upload) -> Result<FtpPath, Cut> {
-        let mut path = upload.path().clone();
+    /// Every byte is there: makes the upload count. Says under which name it was stored, if under another than was said;
+    /// the client need not know.
+    pub fn finish(&mut self, upload: Upload) -> Result<Option<FtpPath>, Cut> {
+        let directory = upload.terms().is_dropped().then(|| upload.path().parent());
         let complete = self.publish(upload)?;
-        if let Some(other) = complete.other_name().and_then(|name| path.parent().join(name)) {
-            path = other;
-            if let Some(moving) = &mut self.moving {
-                moving.path = path.as_bytes().to_vec();
-            }
+        let other = directory.zip(complete.other_name).and_then(|(directory, name)| directory.join(&name));
+        if let (Some(path), Some(moving)) = (&other, &mut self.moving) {
+            moving.path = path.as_bytes().to_vec();
         }
-        match complete.to_give.as_ref().map(|file| self.worker.give_away(file)) {
-            None | Some(Ok(true)) => Ok(path),
-            Some(Ok(false)) => {
-                self.withdraw(complete);
+        let Some(gift) = complete.gift else { return Ok(other) };
+        match self.worker.give_away(&gift.file) {
+            Ok(true) => Ok(other),
+            Ok(false) => {
+                self.withdraw(gift);
                 Err(Error::NotGiven.into())
             }
-            Some(Err(end)) => {
-                self.withdraw(complete);
+            Err(end) => {
+                self.withdraw(gift);
                 Err(Interrupted::Ending(end).into())
             }
         }
     }
 
     /// It counted for a moment, and is to count no more.
-    fn withdraw(&self, complete: Complete) {
-        complete.withdraw();
+    fn withdraw(&self, gift: Gift) {
+        gift.withdraw();
         if let Some(Ok(change)) = self.files.ledger().map(|quota| quota.begin()) {
             change.doubt();
         }

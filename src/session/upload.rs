@@ -53,20 +53,23 @@ pub struct Upload {
 /// A file that was uploaded, all of it.
 #[derive(Debug)]
 pub struct Complete {
-    directory: OwnedFd,
-    name: Vec<u8>,
-    /// The file itself, where rules want it to be given to somebody else.
-    pub to_give: Option<OwnedFd>,
-    replaced: bool,
-    renamed: bool,
+    /// The name that it got in place of the one that was said, because something had that.
+    pub other_name: Option<Vec<u8>>,
+    /// What is to be given to somebody else, if rules say so.
+    pub gift: Option<Gift>,
 }
 
-impl Complete {
-    /// The name that it got in place of the one that was said, because something had that.
-    pub fn other_name(&self) -> Option<&[u8]> {
-        self.renamed.then_some(&self.name[..])
-    }
+/// A file that is to be given to somebody else.
+#[derive(Debug)]
+pub struct Gift {
+    /// The file itself.
+    pub file: OwnedFd,
+    directory: OwnedFd,
+    name: Vec<u8>,
+    replaced: bool,
+}
 
+impl Gift {
     /// It cannot be left like this; but what has taken the place of something else stays.
     pub fn withdraw(self) {
         if self.replaced {
@@ -146,16 +149,22 @@ impl Upload {
 
     /// Every byte has been written: makes the upload count. An error means that it does not.
     pub fn finish(mut self) -> Result<Complete, Error> {
-        let to_give = match (&self.file, self.terms.given_away) {
-            (Some(file), true) => Some(file.try_clone()?),
+        let mut gift = match (&self.file, self.terms.given_away) {
+            (Some(file), true) => Some(Gift {
+                file: file.try_clone()?,
+                directory: self.directory.try_clone()?,
+                name: Vec::new(),
+                replaced: !matches!(self.way, Way::Fresh | Way::Sealed { .. }),
+            }),
             (Some(_) | None, _) => None,
         };
-        let said = self.name.clone();
+        let said = matches!(self.way, Way::Sealed { another: true, .. }).then(|| self.name.clone());
         self.publish()?;
-        let renamed = self.name != said;
-        let replaced = !matches!(self.way, Way::Fresh | Way::Sealed { .. });
-        let directory = self.directory.try_clone()?;
-        Ok(Complete { directory, name: std::mem::take(&mut self.name), to_give, replaced, renamed })
+        if let Some(gift) = &mut gift {
+            gift.name.clone_from(&self.name);
+        }
+        let other_name = said.filter(|said| *said != self.name).map(|_| std::mem::take(&mut self.name));
+        Ok(Complete { other_name, gift })
     }
 
     fn publish(&mut self) -> Result<(), Error> {

@@ -84,7 +84,7 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
     };
     drop(limit);
     let stored = session.end_work(done)?;
-    session.worker.report(copied(&stored));
+    session.worker.report(copied(stored.as_ref().unwrap_or(to)));
     Ok(())
 }
 
