@@ -26,6 +26,7 @@ tests! {
     options_are_set_and_removed
     who_was_removed_cannot_log_in
     a_list_and_an_entry_show_no_hash
+    an_entry_in_one_line_is_one_like_others
     a_check_finds_what_is_wrong
     a_range_that_others_have_is_told_of
     takes_over_users_of_apache
@@ -333,6 +334,19 @@ fn a_list_and_an_entry_show_no_hash() {
     let shown = user(&world, &["show", "bob"], "").ok();
     assert_eq!(shown, "[bob]\naccount = \"ftp\"\nexpires = \"2020-01-01\"\n# password: sha512-crypt\n");
     assert!(!list.contains("saltsalt"));
+}
+
+fn an_entry_in_one_line_is_one_like_others() {
+    let world = world();
+    write(&world, &format!("# Anne.\nanne = {{ password = '{HASH}', account = \"ftp\" }}\n"));
+    let shown = user(&world, &["show", "anne"], "").ok();
+    assert!(shown.contains("account") && !shown.contains("saltsalt"), "{shown}");
+    user(&world, &["passwd", "anne", "--password-stdin"], "s3cret\n").ok();
+    assert!(file().contains("# Anne.\n[anne]\n"), "{}", file());
+    let _server = Server::start(&world, SETTINGS);
+    log_in("anne", "s3cret", 230);
+    user(&world, &["del", "anne"], "").ok();
+    log_in("anne", "s3cret", 530);
 }
 
 fn a_check_finds_what_is_wrong() {

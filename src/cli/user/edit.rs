@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
-use toml_edit::DocumentMut;
+use toml_edit::{DocumentMut, Item, Value};
 
 use crate::config::users::UsersText;
 
@@ -63,6 +63,7 @@ impl Edited {
         self.lock.read_to_string(&mut self.before).map_err(|error| format!("{path}: {error}"))?;
         UsersText::parse(Some(&self.path), &self.before).map_err(|error| error.to_string())?;
         self.document = self.before.parse().map_err(|error| format!("{path}: {error}"))?;
+        unfold(&mut self.document);
         Ok(())
     }
 
@@ -124,6 +125,26 @@ impl Drop for Edited {
     }
 }
 
+/// Entries may be written in one line, as in `bob = { … }`. They become sections, with the comments in front of them.
+fn unfold(document: &mut DocumentMut) {
+    let names: Vec<String> = document
+        .iter()
+        .filter(|(_, item)| item.is_inline_table())
+        .map(|(name, _)| name.to_string())
+        .collect();
+    for name in names {
+        let comments =
+            document.key(&name).and_then(|key| key.leaf_decor().prefix()?.as_str()).map(String::from);
+        if let Some(Item::Value(Value::InlineTable(entry))) = document.remove(&name) {
+            let mut table = entry.into_table();
+            table
+                .decor_mut()
+                .set_prefix(format!("\n{}", comments.unwrap_or_default().trim_start_matches('\n')));
+            document.insert(&name, Item::Table(table));
+        }
+    }
+}
+
 /// The file, locked, and whether it was made for this.
 fn locked(path: &Path, may_make: bool) -> Result<(Flock<File>, bool), String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
@@ -168,5 +189,21 @@ fn open(path: &Path, may_make: bool) -> io::Result<(File, bool)> {
             }
         }
         opened => opened.map(|file| (file, false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_in_one_line_becomes_a_section() {
+        let mut document: DocumentMut =
+            "# Bob.\nbob = { uid = 7, home = \"/srv\" }\n[anne]\nuid = 8\n".parse().unwrap();
+        unfold(&mut document);
+        let text = document.to_string();
+        assert!(text.contains("# Bob.\n[bob]\nuid = 7\nhome = \"/srv\"\n"), "{text}");
+        assert!(text.contains("[anne]\nuid = 8\n"), "{text}");
+        assert!(document["bob"].is_table());
     }
 }

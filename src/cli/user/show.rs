@@ -63,6 +63,8 @@ pub fn show(path: &Path, name: &str) -> Result<String, String> {
     document.set_trailing("");
     if let Some(table) = document.get_mut(name).and_then(|item| item.as_table_mut()) {
         table.decor_mut().set_prefix("");
+    }
+    if let Some(table) = document.get_mut(name).and_then(|item| item.as_table_like_mut()) {
         table.remove("password");
     }
     Ok(format!("{document}# password: {kind}\n"))
