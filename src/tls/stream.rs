@@ -60,6 +60,10 @@ pub struct Stream {
     incoming: Vec<u8>,
     from: usize,
     to: usize,
+    /// Records are decrypted one by one: behind the client's goodbye may follow what is not for TLS.
+    by_record: bool,
+    /// So much of a record has yet to be decrypted.
+    missing: usize,
     /// The client has closed the socket.
     ended: bool,
     /// What TLS 1.3 says behind the handshake is kept until there is more to send.
@@ -80,6 +84,8 @@ impl Stream {
                 incoming: vec![0; capacity],
                 from: 0,
                 to: 0,
+                by_record: capacity == SMALL,
+                missing: 0,
                 ended: false,
                 holds_tickets: false,
             }),
@@ -211,42 +217,24 @@ impl Stream {
     /// for TLS. A client who goes on without a goodbye is let be. `None`: there has to come more.
     pub fn part(&mut self, socket: BorrowedFd<'_>, parting: &mut Parting) -> io::Result<Option<Vec<u8>>> {
         loop {
-            if parting.missing == 0 {
-                let waiting = &self.incoming[self.from..self.to];
-                match waiting {
-                    [] => {}
-                    [kind, ..] if !RECORDS.contains(kind) => return Ok(Some(self.end_of(parting))),
-                    [_, _, _, high, low, ..] => {
-                        parting.missing = HEADER + usize::from(u16::from_be_bytes([*high, *low]));
-                        continue;
-                    }
-                    _ => {}
-                }
-            } else if self.from < self.to {
-                let end = self.to.min(self.from + parting.missing);
-                let mut record = &self.incoming[self.from..end];
-                parting.missing -= record.len();
-                while !record.is_empty() {
-                    self.connection.read_tls(&mut record)?;
-                }
-                self.from = end;
-                let state = self.connection.process_new_packets().map_err(io::Error::other)?;
-                let said = parting.said.len() + state.plaintext_bytes_to_read();
-                if said > SMALL {
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
-                let _ = self.connection.reader().read_to_end(&mut parting.said);
-                if parting.missing == 0 && state.peer_has_closed() {
-                    parting.is_over = true;
-                    return Ok(Some(self.end_of(parting)));
-                }
-                continue;
+            let state = self.connection.process_new_packets().map_err(io::Error::other)?;
+            if parting.said.len() + state.plaintext_bytes_to_read() > SMALL {
+                return Err(io::ErrorKind::InvalidData.into());
             }
-            self.incoming.copy_within(self.from..self.to, 0);
-            (self.from, self.to) = (0, self.to - self.from);
-            match Socket(socket).read(&mut self.incoming[self.to..]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.to += length,
+            let _ = self.connection.reader().read_to_end(&mut parting.said);
+            parting.is_over = state.peer_has_closed();
+            let waiting = &self.incoming[self.from..self.to];
+            let is_plain = self.missing == 0 && waiting.first().is_some_and(|kind| !RECORDS.contains(kind));
+            if parting.is_over || is_plain {
+                return Ok(Some(self.end_of(parting)));
+            }
+            // What has come is looked at before it is taken for a record.
+            let is_new = self.from == self.to && self.missing == 0;
+            match if is_new { self.fill(socket) } else { self.take_in(socket) } {
+                Ok(()) if self.ended && self.from == self.to => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -278,15 +266,13 @@ impl Stream {
 
     /// Decrypts what has come; reads the socket if nothing has.
     fn take_in(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        if self.from == self.to && !self.ended {
-            self.from = 0;
-            self.to = 0;
-            self.to = Socket(socket).read(&mut self.incoming)?;
-            self.ended = self.to == 0;
-        }
-        let mut waiting = &self.incoming[self.from..self.to];
+        self.fill(socket)?;
+        let end = if self.by_record { self.end_of_record()? } else { self.to };
+        let mut waiting = &self.incoming[self.from..end];
         self.connection.read_tls(&mut waiting)?;
-        self.from = self.to - waiting.len();
+        let taken = end - self.from - waiting.len();
+        self.from += taken;
+        self.missing = self.missing.saturating_sub(taken);
         match self.connection.process_new_packets() {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -298,13 +284,39 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Reads the socket if there is nothing left to decrypt.
+    fn fill(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let wanted = if self.by_record && self.missing == 0 { HEADER } else { 1 };
+        if self.to - self.from < wanted && !self.ended {
+            self.incoming.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, self.to - self.from);
+            let read = Socket(socket).read(&mut self.incoming[self.to..])?;
+            self.to += read;
+            self.ended = read == 0;
+        }
+        Ok(())
+    }
+
+    /// Where the record ends that is to be decrypted, or what has come of it. `WouldBlock`: its length has yet to come.
+    fn end_of_record(&mut self) -> io::Result<usize> {
+        let waiting = &self.incoming[self.from..self.to];
+        if self.missing == 0 {
+            self.missing = match waiting {
+                [_, _, _, high, low, ..] => HEADER + usize::from(u16::from_be_bytes([*high, *low])),
+                _ if self.ended => waiting.len(),
+                _ => return Err(io::ErrorKind::WouldBlock.into()),
+            };
+        }
+        Ok(self.to.min(self.from + self.missing))
+    }
+}
+
 /// How far the end of a conversation has come.
 #[derive(Default)]
 pub struct Parting {
     /// What the client still said behind TLS.
     said: Vec<u8>,
-    /// So much of a record has yet to come.
-    missing: usize,
     /// The client has said goodbye.
     is_over: bool,
 }

@@ -125,7 +125,9 @@ fn a_browser_at_the_port_is_sent_away() {
     let mut said = Vec::new();
     let _ = socket.read_to_end(&mut said);
     assert!(!said.starts_with(b"220") && !said.starts_with(b"331"), "{said:?}");
-    assert_eq!(server.log().matches("does not speak FTP").count(), 4, "{}", server.log());
+    wait_until("all four are sent away", || {
+        (server.log().matches("does not speak FTP").count() == 4).then_some(())
+    });
 }
 
 fn processes_behind_tls_ask_the_kernel_for_nothing_they_may_not() {
