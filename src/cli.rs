@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod explain;
 mod generate;
+mod import;
 mod manual;
 mod password;
 mod serve;
@@ -41,6 +42,8 @@ enum Command {
     Check(ConfigFile),
     /// Hold a configuration against the machine, and say what to do
     Doctor(doctor::Doctor),
+    /// Make a configuration of that of vsftpd, ProFTPD or Pure-FTPd
+    Import(import::Import),
     /// Print the configuration in force, with all defaults, as TOML
     ShowConfig(ConfigFile),
     /// Say what the configuration lets somebody do, and what in it decides that
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(file) => check::run(&file.config),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Import(import) => import.run(),
         Command::ShowConfig(file) => file.show(),
         Command::Explain(explain) => explain.run(),
         Command::Share(share) => share.run(),

@@ -15,6 +15,7 @@ const GENERATED: &[(&str, &str)] = &[
     ("man-users", "man/ftpd-users.5"),
     ("sample", "etc/ftpd.toml"),
     ("verbs", "docs/verbs.md"),
+    ("migrating", "docs/migrating.md"),
     ("bash", "etc/completions/ftpd"),
     ("fish", "etc/completions/ftpd.fish"),
     ("zsh", "etc/completions/_ftpd"),

@@ -35,6 +35,7 @@ complete -c ftpd -n "__fish_ftpd_needs_command" -s V -l version -d 'Print versio
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "serve" -d 'Serve clients (also without a command)'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "doctor" -d 'Hold a configuration against the machine, and say what to do'
+complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "import" -d 'Make a configuration of that of vsftpd, ProFTPD or Pure-FTPd'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "show-config" -d 'Print the configuration in force, with all defaults, as TOML'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "explain" -d 'Say what the configuration lets somebody do, and what in it decides that'
 complete -c ftpd -n "__fish_ftpd_needs_command" -f -a "share" -d 'Hand a directory to somebody: no root, no configuration'
@@ -53,6 +54,11 @@ complete -c ftpd -n "__fish_ftpd_using_subcommand check" -s c -l config -d 'The 
 complete -c ftpd -n "__fish_ftpd_using_subcommand check" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand doctor" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c ftpd -n "__fish_ftpd_using_subcommand import" -l from -d 'The server it is from, where its name does not say so' -r -f -a "vsftpd\t'vsftpd.conf'
+proftpd\t'proftpd.conf'
+pure-ftpd\t'pure-ftpd.conf'"
+complete -c ftpd -n "__fish_ftpd_using_subcommand import" -s o -l output -d 'Write the configuration there, in place of standard output; nothing is overwritten' -r -F
+complete -c ftpd -n "__fish_ftpd_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftpd -n "__fish_ftpd_using_subcommand show-config" -s c -l config -d 'The configuration file' -r -F
 complete -c ftpd -n "__fish_ftpd_using_subcommand show-config" -s h -l help -d 'Print help'
 complete -c ftpd -n "__fish_ftpd_using_subcommand explain" -s c -l config -d 'The configuration file' -r -F

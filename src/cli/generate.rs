@@ -4,7 +4,7 @@
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
-use super::{Ftpd, manual, verbs};
+use super::{Ftpd, import, manual, verbs};
 use crate::config::{DEFAULT_PATH, NAMED_SECTIONS, OptionDoc, SECTIONS, SectionDoc};
 use crate::ftpctl;
 
@@ -23,6 +23,8 @@ pub enum Document {
     Sample,
     /// docs/verbs.md
     Verbs,
+    /// docs/migrating.md
+    Migrating,
     /// etc/completions/ftpd
     Bash,
     /// etc/completions/ftpd.fish
@@ -47,6 +49,7 @@ impl Document {
             Document::ManUsers => manual::users(),
             Document::Sample => sample(),
             Document::Verbs => verbs::table(),
+            Document::Migrating => import::document(),
             Document::Bash => completions(Shell::Bash, Ftpd::command()),
             Document::Fish => completions(Shell::Fish, Ftpd::command()),
             Document::Zsh => completions(Shell::Zsh, Ftpd::command()),
