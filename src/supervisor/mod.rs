@@ -149,6 +149,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         listeners = listen::bind(&config.listen.all_addresses(), &mut kept)?;
     }
     capabilities::trim_supervisor(config.hook.values().any(|hook| hook.account == "root"))?;
+    warn_of_missing_rights(&config);
     // From here on the environment is empty but for what talks to the service manager.
     title::claim();
     title::set("ftpd: supervisor");
@@ -226,4 +227,14 @@ fn open_log(config: &Config) -> Result<(), Failure> {
 /// The service manager may be absent; nothing depends on it.
 fn notify(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
+}
+
+/// What the configuration asks for and a service manager has taken the right to.
+fn warn_of_missing_rights(config: &Config) {
+    if nix::unistd::geteuid().is_root()
+        && !capabilities::may_give_files_away()
+        && let Some(problem) = config.gives_files_away()
+    {
+        log::warning(problem);
+    }
 }

@@ -75,6 +75,7 @@ impl Supervisor {
         let inheritance =
             Inheritance::prepare(config, self.descriptors, telling).map_err(|failure| failure.to_string())?;
         let level_was_set = log::level() != self.inheritance.config.log.level;
+        super::warn_of_missing_rights(&inheritance.config);
         open_log(&inheritance.config).map_err(|failure| failure.to_string())?;
         if !self.activated {
             let _ = self.set_accepting(false);

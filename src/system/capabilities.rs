@@ -13,7 +13,7 @@ use super::{Doing, Failure};
 pub const KEPT: &[Capability] = &[
     Capability::CAP_AUDIT_CONTROL, // pam_loginuid: this process and its session belong to the user
     Capability::CAP_AUDIT_WRITE,   // PAM: logins go to the audit log
-    Capability::CAP_CHOWN,         // pam_mkhomedir, pam_krb5: what they made is given to the user
+    Capability::CAP_CHOWN,         // make-home, owners in rules, pam_mkhomedir: files are given away
     Capability::CAP_DAC_READ_SEARCH, // homes and files of users below directories that are closed to others
     Capability::CAP_FOWNER,        // pam_mkhomedir: modes of what has been given away already
     Capability::CAP_KILL,          // sessions run as somebody else, and must end with their worker
@@ -54,6 +54,11 @@ pub fn keep_for_programs() -> Result<(), Failure> {
     let kept = needed.iter().fold(0, |mask, capability| mask | capability.bitmask());
     let now = read()?;
     write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
+}
+
+/// Whether this process may give files to others (CAP_CHOWN).
+pub fn may_give_files_away() -> bool {
+    read().is_ok_and(|now| now.permitted & Capability::CAP_CHOWN.bitmask() != 0)
 }
 
 /// Empties the effective, permitted and inheritable sets; the ambient set, always within them, becomes empty too.

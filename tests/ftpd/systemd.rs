@@ -19,6 +19,7 @@ tests! {
     tells_systemd_how_it_is
     tells_systemd_how_many_it_serves
     leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody
+    says_which_option_needs_a_right_that_the_unit_has_taken
 }
 
 /// Opens a listener as descriptor 3, as systemd does for a socket unit, and becomes the daemon.
@@ -187,4 +188,22 @@ fn notes_until(socket: &UnixDatagram, line: &str) -> u64 {
             return count;
         }
     }
+}
+
+fn says_which_option_needs_a_right_that_the_unit_has_taken() {
+    let world = World::new();
+    let configuration = world.own_directory("etc").join("ftpd.toml");
+    world.write(&configuration, "log.to = \"stderr\"\n[rule.incoming]\npaths = [\"/in\"]\nowner = \"bob\"\n");
+    let mut command = world.command("setpriv");
+    command.args(["--bounding-set", "-chown", DAEMON, "serve", "--config"]).arg(&configuration);
+    let server = Server::run(command, configuration);
+    let line = server.wait_for_log("CAP_CHOWN");
+    assert!(line.contains("[rule.incoming] owner"), "{line}");
+    server.wait_for_log("listening on");
+    // Where there is nothing to warn of, nothing is said.
+    server.configure_exactly("log.to = \"stderr\"\n");
+    let lines = server.log_length();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log_after(lines, "configuration reloaded");
+    assert_eq!(server.log().matches("[rule.incoming]").count(), 1, "{}", server.log());
 }
