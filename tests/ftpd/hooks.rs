@@ -177,17 +177,22 @@ fn a_program_that_fails_is_told_of_in_the_log() {
 
 fn what_a_program_writes_is_in_the_log_and_bounded() {
     let world = World::new();
-    let script = "printf 'one\\ntwo \\033[31m\\377\\n'; echo three >&2; yes | head -c 1000000; printf 'last\\n'";
-    let server = Server::start(&world, &hook(&world, "loud", "\"login\"", script));
+    // Of the two programs one says little, through both of its outputs, and the other too much.
+    let script = "printf 'one\\ntwo \\033[31m\\377\\n'; echo three >&2";
+    let much = "yes | head -c 1000000; printf 'last\\n'";
+    let settings = [hook(&world, "loud", "\"login\"", script), hook(&world, "flood", "\"login\"", much)];
+    let server = Server::start(&world, &settings.join("\n"));
     let _client = Client::logged_in("alice");
     server.wait_for_log("hook loud (login of #1): one");
     let line = server.wait_for_log("hook loud (login of #1): two");
     assert!(line.contains("two \\x1b[31m\\xff"), "{line}");
     server.wait_for_log("hook loud (login of #1): three");
+    let said = || server.log().lines().filter(|line| line.ends_with(": y")).count();
+    wait_until("much of what the other writes is in the log", || (said() > 1000).then_some(()));
     wait_until("the program has ended", || {
-        process::all_of_this_world().iter().all(|one| !one.title().contains("hooks/loud")).then_some(())
+        process::all_of_this_world().iter().all(|one| !one.title().contains("hooks/flood")).then_some(())
     });
-    let lines = server.log().lines().filter(|line| line.ends_with(": y")).count();
+    let lines = said();
     assert!(lines > 1000 && lines < 5000, "{lines} lines");
     assert!(!server.log().contains(": last"));
 }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fs::{self, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -227,12 +228,18 @@ fn leave_host() -> nix::Result<()> {
     // The mask belongs to this thread alone by now, as do its mounts.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 
+    // The repository may be below /home or /tmp, which are about to be covered, or are since the test's first world.
+    let programs = [(DAEMON, env!("CARGO_BIN_EXE_ftpd")), (CONTROL, env!("CARGO_BIN_EXE_ftpctl"))];
+    let programs = programs.map(|(place, built)| {
+        let file = fs::File::open(built).or_else(|_| fs::File::open(place)).expect("the program");
+        (place, file)
+    });
     mount_tmpfs(Path::new("/run"), "mode=755")?;
     fs::create_dir(OWN).expect("own directory");
-    // The repository may be below /home, which is about to be covered.
-    for (place, program) in [(DAEMON, env!("CARGO_BIN_EXE_ftpd")), (CONTROL, env!("CARGO_BIN_EXE_ftpctl"))] {
+    for (place, file) in &programs {
         fs::write(place, "").expect("place for the daemon");
-        mount(Some(program), place, NONE, MsFlags::MS_BIND, NONE)?;
+        let opened = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+        mount(Some(opened.as_str()), *place, NONE, MsFlags::MS_BIND, NONE)?;
     }
 
     // /etc: the host's, seen through links, so that a file can be replaced whether or not the host has it.
