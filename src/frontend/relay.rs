@@ -141,8 +141,10 @@ impl Relay {
     /// The worker says that TLS is to end, or is gone. The session has said everything that is for this side of it.
     fn obey(mut self, worker: &LoginLink, limit: Duration) {
         let deadline = Instant::now() + limit;
-        if !matches!(worker.receive(), Ok(Some((ToFrontend::Clear, None)))) {
-            return;
+        match worker.receive() {
+            Ok(Some((ToFrontend::Clear, None))) => {}
+            Ok(None) => return self.say_the_rest(),
+            Ok(Some(_)) | Err(_) => return,
         }
         while !self.session_ended {
             match self.carry_outward() {
@@ -159,6 +161,21 @@ impl Relay {
         if let Ok(said) = part(&self.client, &mut self.stream, deadline) {
             ahead.extend(said);
             let _ = worker.send(&FromFrontend::Cleared { ahead });
+        }
+    }
+
+    /// The worker has left, since the session has ended: what it said last is still on its way to the client.
+    fn say_the_rest(mut self) {
+        let until = Instant::now() + FAREWELL;
+        while self.carry_outward().is_ok() {
+            let watched = match (self.stream.wants_write() || !self.outward.is_empty(), self.session_ended) {
+                (true, _) => (self.client.as_fd(), PollFlags::POLLOUT),
+                (false, false) => (self.session.as_fd(), PollFlags::POLLIN),
+                (false, true) => return self.close(),
+            };
+            if !matches!(wait([watched], Some(until)), Ok([ready]) if !ready.is_empty()) {
+                return;
+            }
         }
     }
 

@@ -19,6 +19,7 @@ tests! {
     rein_ends_tls_and_everything_begins_anew
     rein_ends_tls_before_a_login_too
     where_tls_is_implicit_it_begins_again_after_rein
+    the_last_reply_arrives_however_many_leave_at_once
     words_behind_auth_end_the_connection_after_rein_too
 }
 
@@ -188,4 +189,18 @@ fn words_behind_auth_end_the_connection_after_rein_too() {
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest);
     assert!(!rest.windows(3).any(|code| code == b"331" || code == b"234"), "{rest:?}");
+}
+
+fn the_last_reply_arrives_however_many_leave_at_once() {
+    let world = World::new();
+    let _server = start(&world, "listen.max-sessions-per-address = 100\n");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    Secure::logged_in().command("QUIT", 221);
+                }
+            });
+        }
+    });
 }

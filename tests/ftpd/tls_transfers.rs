@@ -115,7 +115,7 @@ fn a_thousand_transfers_of_a_session_resume_it() {
     world.give("alice", "file", "contents");
     for versions in VERSIONS {
         let mut client = logged_in_as(&client_config_of(versions, None));
-        for _ in 0..500 {
+        for _ in 0..1000 {
             assert_eq!(retrieve(&mut client, "RETR file"), b"contents");
         }
     }
