@@ -4,6 +4,7 @@
 //! own (mounts, network, processes), where the world of `world.rs` hides the machine's accounts, and measures there.
 //! Nothing on the machine is changed, and whatever runs inside dies with it.
 
+#[path = "../../tests/ftpd/anybody.rs"]
 mod anybody;
 mod client;
 mod install;

@@ -11,7 +11,7 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, Stream};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, SignatureScheme, Stream};
 
 use crate::anybody::Anybody;
 
@@ -41,7 +41,7 @@ pub fn config() -> io::Result<Arc<ClientConfig>> {
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_custom_certificate_verifier(Arc::new(Anybody(vec![SignatureScheme::ECDSA_NISTP256_SHA256])))
         .with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(8);
     Ok(Arc::new(config))

@@ -123,16 +123,7 @@ impl Session {
         announcement: String,
     ) -> Result<Connection, Reply> {
         self.require_protection()?;
-        self.page.tell_beginning(direction, path.as_bytes());
-        self.moving = Some(Moving {
-            direction,
-            path: path.as_bytes().to_vec(),
-            bytes: 0,
-            began: Instant::now(),
-            told: None,
-        });
-        self.passed = 0;
-        self.aborting = false;
+        self.begin_work(direction, path);
         let connected = match self.obey_out_of_turn(true) {
             Ok(()) => self.connect_data(),
             Err(interrupted) => Err(interrupted.into()),

@@ -15,7 +15,7 @@ use crate::protocol::reply::Reply;
 const SOON: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// Begins work. From here on it has to be ended.
+    /// Begins a transfer or other work. From here on it has to be ended.
     pub fn begin_work(&mut self, direction: Direction, path: &FtpPath) {
         self.page.tell_beginning(direction, path.as_bytes());
         self.moving = Some(Moving {

@@ -5,6 +5,7 @@
 //! `FTPD_UNDER_TEST=host:port` plays the conversations to another server instead; see `conversation`.
 
 mod accounts;
+mod anybody;
 mod client;
 mod conversation;
 mod network;

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use nix::time::{ClockId, clock_gettime};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, SignatureScheme};
 
-#[path = "../anybody.rs"]
+#[path = "../../../tests/ftpd/anybody.rs"]
 mod anybody;
 
 use anybody::Anybody;
@@ -331,7 +331,7 @@ fn configurations() -> Result<(Arc<ServerConfig>, Arc<ClientConfig>), Box<dyn st
     server.send_tls13_tickets = 0;
     let client = ClientConfig::builder_with_protocol_versions(versions)
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_custom_certificate_verifier(Arc::new(Anybody(vec![SignatureScheme::ECDSA_NISTP256_SHA256])))
         .with_no_client_auth();
     Ok((Arc::new(server), Arc::new(client)))
 }
