@@ -238,6 +238,10 @@ fn promtool_takes_the_alerts() {
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/monitoring/alerts.yml");
     let output = Command::new("promtool").args(["check", "rules", rules]).output().expect("promtool runs");
     assert!(output.status.success(), "{output:?}");
+    // What raises each of them, and what does not.
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alerts.yml");
+    let output = Command::new("promtool").args(["test", "rules", cases]).output().expect("promtool runs");
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// The names of metrics in an expression, or in the text that a daemon prints.
