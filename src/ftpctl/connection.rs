@@ -16,6 +16,8 @@ pub struct Connection {
 /// Why something was not done.
 #[derive(Debug)]
 pub enum Trouble {
+    /// The configuration that the command line names cannot be read.
+    Configuration { path: PathBuf, cause: io::Error },
     /// There is no daemon at the socket, or none that may be spoken to.
     Unreachable { path: PathBuf, cause: io::Error },
     /// The process that listens at the socket belongs neither to root nor to who asks.
@@ -35,6 +37,7 @@ impl Trouble {
     pub fn exit_status(&self) -> u8 {
         match self {
             Trouble::Refused(_) | Trouble::Output(_) => 1,
+            Trouble::Configuration { .. } => 2,
             Trouble::Unreachable { .. }
             | Trouble::Stranger { .. }
             | Trouble::OtherVersion(_)
@@ -46,6 +49,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Trouble::Configuration { path, cause } => write!(f, "{}: {cause}", path.display()),
             Trouble::Unreachable { path, cause } => match cause.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                     write!(f, "no daemon listens at {}", path.display())

@@ -17,13 +17,13 @@ mod top;
 mod who;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::config::Control;
+use crate::config::{self, Control};
 use crate::log::escaped;
 use connection::{Connection, Trouble};
 use orders::Whom;
@@ -40,8 +40,11 @@ struct Ftpctl {
 
 #[derive(Args, Debug)]
 struct Options {
-    /// The control socket of the daemon, where the configuration has another (socket in [control])
-    #[arg(short, long, value_name = "PATH", global = true)]
+    /// The configuration file of the daemon, which says where its control socket is
+    #[arg(short, long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The control socket of the daemon, in place of the one that the configuration names
+    #[arg(short, long, value_name = "PATH", global = true, conflicts_with = "config")]
     socket: Option<PathBuf>,
     /// Print JSON, for programs
     #[arg(short, long, global = true)]
@@ -135,10 +138,32 @@ fn run(options: &Options, command: Command) -> Outcome {
 
 impl Options {
     fn connect(&self) -> Result<Connection, Trouble> {
-        match &self.socket {
-            Some(path) => Connection::open(path),
-            None => Connection::open(&Control::default().socket),
+        match (&self.socket, &self.config) {
+            (Some(path), _) => Connection::open(path),
+            (None, Some(path)) => match config::control_socket(path) {
+                Ok(socket) => Connection::open(&socket),
+                Err(cause) => Err(Trouble::Configuration { path: path.clone(), cause }),
+            },
+            (None, None) => Options::connect_as_usual(),
         }
+    }
+
+    /// A daemon without a configuration file is one with the defaults; and one that is about to load a configuration which
+    /// moves the socket is still where it was.
+    fn connect_as_usual() -> Result<Connection, Trouble> {
+        let usual = Control::default().socket;
+        let Ok(named) = config::control_socket(Path::new(config::DEFAULT_PATH)) else {
+            return Connection::open(&usual);
+        };
+        Connection::open(&named).or_else(|trouble| {
+            let there = Connection::open(&usual).map_err(|_| trouble)?;
+            eprintln!(
+                "ftpctl: no daemon listens at {}; there is one at {}",
+                named.display(),
+                usual.display()
+            );
+            Ok(there)
+        })
     }
 }
 

@@ -42,7 +42,7 @@ use crate::ipc::control::Whom;
 use crate::log;
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
-use crate::system::{Doing, Failure, capabilities, landlock, title};
+use crate::system::{Doing, Failure, capabilities, landlock, mounts, title};
 use crate::worker::Inheritance;
 use certificates::Certificates;
 use conduct::Times;
@@ -229,8 +229,11 @@ fn notify(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
 }
 
-/// What the configuration asks for and a service manager has taken the right to.
+/// What the configuration asks for and a service manager has taken the right to, or the sight of.
 fn warn_of_missing_rights(config: &Config) {
+    if let Some(problem) = config.shows_tmp().filter(|_| mounts::has_private_tmp()) {
+        log::warning(problem);
+    }
     if nix::unistd::geteuid().is_root()
         && !capabilities::may_give_files_away()
         && let Some(problem) = config.gives_files_away()

@@ -119,10 +119,16 @@ impl Supervisor {
         }
     }
 
-    /// Lets transfers finish, for as long as is said here, or configured; may be said again with another time.
+    /// Lets transfers finish, for as long as is said here, or configured; may be said again with another time. Other than
+    /// by a signal, which may mean a restart, nobody shall be kept waiting for the next daemon.
     pub(super) fn stop_within(&mut self, grace: Option<Duration>) {
         match (&mut self.phase, grace) {
-            (Phase::Serving, grace) => self.stop(grace),
+            (Phase::Serving, grace) => {
+                if !self.activated {
+                    listen::forget(self.listeners.iter().map(|listener| listener.address));
+                }
+                self.stop(grace);
+            }
             (Phase::Draining { until }, Some(grace)) => *until = Instant::now() + grace,
             (Phase::Draining { .. } | Phase::Ending { .. }, _) => {}
         }

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod local_socket;
 pub mod memory;
+pub mod mounts;
 pub mod packet;
 pub mod poll;
 pub mod privileges;

@@ -1,16 +1,9 @@
-//! ftpctl and the control socket: what administrators see and do while clients are served.
+//! ftpctl: what administrators see and do while clients are served.
 
-use std::io::{BufRead, BufReader};
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
 use serde_json::Value;
 
 use crate::accounts::Account;
@@ -33,31 +26,19 @@ tests! {
     waits_until_the_last_client_has_left
     stops_and_waits_for_the_end
     logs_more_while_clients_are_served
-    only_root_controls_the_daemon
-    the_socket_is_roots_alone_and_goes_with_the_daemon
-    a_socket_that_was_left_behind_is_replaced
-    a_second_daemon_leaves_the_socket_to_the_first
-    there_is_no_socket_where_none_is_wanted
-    a_client_who_reads_nothing_keeps_nobody_waiting
-    no_more_than_so_many_control_it_at_the_same_time
     names_do_nothing_to_the_terminal
     bans_and_ends_bans
     throttles_what_is_running
     traces_a_client_and_no_other
-    top_shows_sorts_and_sends_away
-    top_leaves_the_terminal_as_it_was
-    top_prints_tables_for_programs
 }
 
-const SOCKET: &str = "/run/ftpd/control";
-
 /// Runs ftpctl to its end.
-fn ftpctl(world: &World, arguments: &[&str]) -> Output {
+pub fn ftpctl(world: &World, arguments: &[&str]) -> Output {
     world.command(CONTROL).args(arguments).output().expect("ftpctl runs")
 }
 
 /// The same; it must succeed. What it printed.
-fn told(world: &World, arguments: &[&str]) -> String {
+pub fn told(world: &World, arguments: &[&str]) -> String {
     let output = ftpctl(world, arguments);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ftpctl {arguments:?}: {} {error}", output.status);
@@ -65,13 +46,13 @@ fn told(world: &World, arguments: &[&str]) -> String {
 }
 
 /// The same; what it printed is JSON.
-fn json(world: &World, arguments: &[&str]) -> Value {
+pub fn json(world: &World, arguments: &[&str]) -> Value {
     let text = told(world, &[&["--json"], arguments].concat());
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// The same; it must fail with this status. What it said about it.
-fn refused(world: &World, arguments: &[&str], status: i32) -> String {
+pub fn refused(world: &World, arguments: &[&str], status: i32) -> String {
     let output = ftpctl(world, arguments);
     assert_eq!(output.status.code(), Some(status), "ftpctl {arguments:?}: {output:?}");
     String::from_utf8(output.stderr).expect("text")
@@ -349,117 +330,6 @@ fn logs_more_while_clients_are_served() {
     assert_eq!(told(&world, &["log-level"]), "notice\n");
 }
 
-fn only_root_controls_the_daemon() {
-    let world = World::new();
-    let server = Server::start(&world, "");
-    let as_alice = || world.command(CONTROL).arg("stop").uid(2001).gid(2001).output().expect("ftpctl runs");
-    assert_eq!(as_alice().status.code(), Some(3));
-    // Whatever the mode of the socket is.
-    std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o666)).expect("mode");
-    let output = as_alice();
-    assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("only root"), "{output:?}");
-    server.wait_for_log("uid 2001 has tried to control the daemon");
-    Client::logged_in("alice");
-}
-
-fn the_socket_is_roots_alone_and_goes_with_the_daemon() {
-    let world = World::new();
-    let mut server = Server::start(&world, "");
-    let metadata = std::fs::symlink_metadata(SOCKET).expect("socket");
-    assert!(metadata.file_type().is_socket());
-    assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
-    server.signal(Signal::SIGTERM);
-    server.wait_for_end();
-    assert!(!Path::new(SOCKET).exists());
-}
-
-fn a_socket_that_was_left_behind_is_replaced() {
-    let world = World::new();
-    let mut server = Server::start(&world, "");
-    server.signal(Signal::SIGKILL);
-    server.wait_for_end();
-    assert!(Path::new(SOCKET).exists());
-    assert!(refused(&world, &["status"], 3).contains("no daemon"));
-    wait_until("its workers have ended", || server.processes().is_empty().then_some(()));
-    let _server = Server::start(&world, "");
-    assert_eq!(json(&world, &["status"])["state"], "serving");
-}
-
-fn a_second_daemon_leaves_the_socket_to_the_first() {
-    let world = World::new();
-    let first = Server::start(&world, "");
-    let path = world.own_directory("etc").join("second.toml");
-    world.write(&path, "log.to = \"stderr\"\nlisten.addresses = [\"127.0.0.1:2121\"]\n");
-    let mut command = world.command(crate::world::DAEMON);
-    command.arg("serve").arg("--config").arg(&path).stderr(Stdio::piped());
-    let mut second = command.spawn().expect("a second daemon");
-    let mut log = BufReader::new(second.stderr.take().expect("standard error")).lines().map_while(Result::ok);
-    assert!(log.any(|line| line.contains("another daemon listens at /run/ftpd/control")));
-    assert_eq!(json(&world, &["status"])["pid"], first.pid().as_raw());
-    kill(Pid::from_raw(second.id() as i32), Signal::SIGTERM).expect("signal");
-    assert!(second.wait().expect("wait").success());
-    assert_eq!(json(&world, &["status"])["pid"], first.pid().as_raw());
-}
-
-fn there_is_no_socket_where_none_is_wanted() {
-    let world = World::new();
-    let server = Server::start(&world, "control.max-clients = 0");
-    assert!(!Path::new(SOCKET).exists());
-    // It comes and goes, and moves, with the configuration.
-    let reload = |settings: &str| {
-        let lines = server.log_length();
-        server.configure(settings);
-        server.signal(Signal::SIGHUP);
-        server.wait_for_log_after(lines, "configuration reloaded");
-    };
-    reload("");
-    told(&world, &["status"]);
-    reload("control.socket = \"/run/elsewhere/control\"");
-    assert!(!Path::new(SOCKET).exists());
-    assert!(told(&world, &["--socket", "/run/elsewhere/control", "status"]).contains("serving"));
-    reload("control.max-clients = 0");
-    assert!(!Path::new("/run/elsewhere/control").exists());
-}
-
-/// A connection to the control socket for which nobody reads.
-fn raw_connection() -> std::os::fd::OwnedFd {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let connection = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).expect("socket");
-    connect(connection.as_raw_fd(), &UnixAddr::new(SOCKET).expect("name")).expect("connection");
-    connection
-}
-
-fn a_client_who_reads_nothing_keeps_nobody_waiting() {
-    const WHO: u8 = 1;
-    let world = World::new();
-    let server = Server::start(&world, "");
-    let _clients: Vec<_> = (0..20).map(|_| Client::greeted()).collect();
-    let connection = raw_connection();
-    // As many questions as the socket takes: their answers fill it from the other side.
-    let mut refusals = 0;
-    while refusals < 50 {
-        if send(connection.as_raw_fd(), &[WHO], MsgFlags::MSG_NOSIGNAL).is_err() {
-            refusals += 1;
-            assert_eq!(json(&world, &["status"])["sessions"], 20);
-        }
-    }
-    Client::logged_in("alice");
-    // What waits, waits in the kernel.
-    let memory = server.memory_in_kib();
-    assert!(memory < 100_000, "the supervisor has grown to {memory} KiB");
-}
-
-fn no_more_than_so_many_control_it_at_the_same_time() {
-    let world = World::new();
-    let _server = Server::start(&world, "control.max-clients = 2");
-    let connections = [raw_connection(), raw_connection()];
-    let reason = refused(&world, &["status"], 1);
-    assert!(reason.contains("max-clients"), "{reason}");
-    drop(connections);
-    wait_until("there is room again", || ftpctl(&world, &["status"]).status.success().then_some(()));
-}
-
 fn names_do_nothing_to_the_terminal() {
     let world = World::new();
     world.write("/etc/users.toml", "");
@@ -538,122 +408,4 @@ fn traces_a_client_and_no_other() {
     wait_until("they have left", || (json(&world, &["status"])["sessions"] == 1).then_some(()));
     let log = server.log();
     assert!(!log.contains("untold") && !log.contains("quiet"), "{log}");
-}
-
-/// ftpctl in a terminal of its own.
-struct Terminal {
-    master: std::fs::File,
-    child: std::process::Child,
-    seen: String,
-}
-
-impl Terminal {
-    fn run(world: &World, arguments: &[&str]) -> Terminal {
-        let pty = nix::pty::openpty(
-            &nix::pty::Winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 },
-            None,
-        )
-        .expect("a terminal");
-        let slave = || Stdio::from(pty.slave.try_clone().expect("terminal"));
-        let mut command = world.command(CONTROL);
-        command.args(arguments).stdin(slave()).stdout(slave()).stderr(slave());
-        let child = command.spawn().expect("ftpctl runs");
-        nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).expect("flag");
-        Terminal { master: pty.master.into(), child, seen: String::new() }
-    }
-
-    /// Waits until the terminal has been sent this.
-    fn wait_for(&mut self, text: &str) {
-        wait_until(&format!("the terminal shows {text:?}"), || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = std::io::Read::read(&mut self.master, &mut buffer) {
-                self.seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
-            }
-            self.seen.contains(text).then_some(())
-        });
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.seen.clear();
-        std::io::Write::write_all(&mut self.master, keys.as_bytes()).expect("keys");
-    }
-
-    /// Whether what is typed is shown, as a shell expects it.
-    fn echoes(&self) -> bool {
-        use nix::sys::termios::{LocalFlags, tcgetattr};
-        let flags = tcgetattr(&self.master).expect("terminal").local_flags;
-        flags.contains(LocalFlags::ECHO | LocalFlags::ICANON)
-    }
-
-    fn wait_for_end(&mut self) -> std::process::ExitStatus {
-        wait_until("ftpctl ends", || self.child.try_wait().expect("wait"))
-    }
-}
-
-fn top_shows_sorts_and_sends_away() {
-    let world = World::new();
-    let _server = Server::start(&world, "");
-    let mut alice = Client::logged_in("alice");
-    let mut bob = Client::logged_in("bob");
-    let mut top = Terminal::run(&world, &["top"]);
-    top.wait_for("bob");
-    top.wait_for("2 of 512 clients, 2 logged in");
-    let position = |seen: &str, name: &str| seen.rfind(name).expect("shown");
-    top.press("u");
-    top.wait_for("bob");
-    assert!(position(&top.seen, "alice ") < position(&top.seen, "bob "));
-    top.press("R");
-    top.wait_for("alice");
-    assert!(position(&top.seen, "bob ") < position(&top.seen, "alice "));
-    // The first is bob.
-    top.press("k");
-    top.wait_for("Mark somebody");
-    top.press("\x1b[B");
-    top.wait_for("\x1b[7m");
-    top.press("k");
-    top.wait_for("Send away bob of 127.0.0.1");
-    top.press("n");
-    top.wait_for("Nobody is sent away");
-    top.press("k");
-    top.wait_for("Send away bob");
-    top.press("y");
-    top.wait_for("bob is sent away");
-    bob.expect(421);
-    alice.command("NOOP", 200);
-    top.press("q");
-    assert!(top.wait_for_end().success());
-}
-
-fn top_leaves_the_terminal_as_it_was() {
-    let world = World::new();
-    let mut server = Server::start(&world, "");
-    let _alice = Client::logged_in("alice");
-    for how in ["q", "signal", "\x03", "the daemon ends"] {
-        let mut top = Terminal::run(&world, &["top"]);
-        top.wait_for("alice");
-        assert!(!top.echoes());
-        match how {
-            "signal" => kill(Pid::from_raw(top.child.id() as i32), Signal::SIGTERM).expect("signal"),
-            // The test is no session leader, so the terminal does not make a signal of it.
-            "\x03" => kill(Pid::from_raw(top.child.id() as i32), Signal::SIGINT).expect("signal"),
-            "the daemon ends" => {
-                told(&world, &["stop", "--now"]);
-                server.wait_for_end();
-            }
-            keys => top.press(keys),
-        }
-        top.wait_for("\x1b[?1049l");
-        top.wait_for_end();
-        assert!(top.echoes(), "after {how}");
-    }
-    assert_eq!(refused(&world, &["top"], 3).lines().count(), 1);
-}
-
-fn top_prints_tables_for_programs() {
-    let world = World::new();
-    let _server = Server::start(&world, "");
-    let _alice = Client::logged_in("alice");
-    let text = told(&world, &["top", "--batch", "--count", "2", "--delay", "1"]);
-    assert_eq!(text.matches("alice").count(), 2, "{text}");
-    assert!(refused(&world, &["top"], 1).contains("--batch"));
 }

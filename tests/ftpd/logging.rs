@@ -230,8 +230,14 @@ fn survives_a_syslog_that_was_restarted() {
     drop(socket);
     client.transmit("STOR lost", b"content");
     let socket = syslog();
-    client.transmit("STOR found", b"content");
-    wait_for_message(&socket, "/found");
+    // What is being started at this moment may still hold the old socket open, for whom nobody can tell that it is gone.
+    socket.set_nonblocking(true).expect("nonblocking");
+    wait_until("the log goes on", || {
+        client.transmit("STOR found", b"content");
+        let mut buffer = [0; 10_000];
+        let mut messages = std::iter::from_fn(|| socket.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec()));
+        messages.any(|message| String::from_utf8_lossy(&message).contains("/found")).then_some(())
+    });
     let mut data = client.passive();
     client.command("RETR found", 150);
     data.read_to_end(&mut Vec::new()).expect("data");

@@ -66,6 +66,9 @@ modules! {
     shutdown
     logging
     log_formats
+    log_receivers
+    log_losses
+    xferlog
     login_records
     events
     hooks
@@ -73,6 +76,8 @@ modules! {
     background
     doctor
     control
+    control_socket
+    top
     metrics
     repository
     share
@@ -121,6 +126,16 @@ const DEMANDING: &[Demanding] = &[
         name: "tls_clients_of_programs::perl_with_net_ftpssl",
         is_possible: tls_clients_of_programs::has_net_ftpssl,
         needs: "needs Net::FTPSSL",
+    },
+    Demanding {
+        name: "systemd::the_unit_is_as_exposed_as_it_says",
+        is_possible: systemd::can_be_analyzed,
+        needs: "needs systemd-analyze of systemd 250",
+    },
+    Demanding {
+        name: "systemd::the_unit_explains_what_it_does_not_set",
+        is_possible: systemd::can_be_analyzed,
+        needs: "needs systemd-analyze of systemd 250",
     },
     Demanding {
         name: "metrics::promtool_takes_the_metrics",

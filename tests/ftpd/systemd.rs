@@ -3,6 +3,7 @@
 use std::io::IoSliceMut;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::close;
 
 use crate::client::{Client, PATIENCE};
+use crate::control::{json, told};
 use crate::server::Server;
 use crate::world::{DAEMON, World};
 
@@ -19,7 +21,12 @@ tests! {
     tells_systemd_how_it_is
     tells_systemd_how_many_it_serves
     leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody
+    who_connects_while_it_stops_for_good_is_refused_at_once
     says_which_option_needs_a_right_that_the_unit_has_taken
+    says_which_option_leads_to_a_tmp_of_its_own
+    a_login_needs_no_more_rights_than_the_unit_gives
+    the_unit_is_as_exposed_as_it_says
+    the_unit_explains_what_it_does_not_set
 }
 
 /// Opens a listener as descriptor 3, as systemd does for a socket unit, and becomes the daemon.
@@ -206,4 +213,143 @@ fn says_which_option_needs_a_right_that_the_unit_has_taken() {
     server.signal(Signal::SIGHUP);
     server.wait_for_log_after(lines, "configuration reloaded");
     assert_eq!(server.log().matches("[rule.incoming]").count(), 1, "{}", server.log());
+}
+
+fn says_which_option_leads_to_a_tmp_of_its_own() {
+    let world = World::new();
+    let configuration = world.own_directory("etc").join("ftpd.toml");
+    world.write(&configuration, "log.to = \"stderr\"\n[user.alice]\nroot-dir = \"real\"\n");
+    // As PrivateTmp= does it.
+    let private = world.own_directory("systemd-private-0-ftpd.service-0").join("tmp");
+    std::fs::create_dir(&private).expect("directory");
+    let mount = "mount --make-rprivate / && mount --bind \"$1\" /var/tmp && shift && exec \"$@\"";
+    let mut command = world.command("unshare");
+    command.args(["--mount", "sh", "-c", mount, "sh"]).arg(&private).args([DAEMON, "serve", "--config"]).arg(&configuration);
+    let server = Server::run(command, configuration);
+    let line = server.wait_for_log("PrivateTmp=no");
+    assert!(line.contains("ftpd.toml:3: [user.alice] root-dir"), "{line}");
+    server.wait_for_log("listening on");
+    server.configure_exactly("log.to = \"stderr\"\n");
+    let lines = server.log_length();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log_after(lines, "configuration reloaded");
+    assert_eq!(server.log().matches("PrivateTmp").count(), 1, "{}", server.log());
+}
+
+fn who_connects_while_it_stops_for_good_is_refused_at_once() {
+    let world = World::new();
+    let path = world.own_directory("systemd").join("notify");
+    let socket = UnixDatagram::bind(&path).expect("socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let configuration = configuration(&world);
+    let mut command = world.command(DAEMON);
+    command.env("NOTIFY_SOCKET", &path).arg("serve").arg("--config").arg(&configuration);
+    let mut server = Server::run(command, configuration);
+    let (name, kept) = next_kept(&socket);
+    wait_for_note(&socket, "READY=1");
+    let mut alice = Client::logged_in("alice");
+    let data = alice.passive();
+    alice.command("STOR file", 150);
+    told(&world, &["stop", "--no-wait"]);
+    // systemd does as it is told.
+    assert_eq!(next_kept(&socket), (name, None));
+    close(kept.expect("a listener")).expect("close");
+    // Her transfer goes on, and nobody listens.
+    assert_eq!(json(&world, &["status"])["state"], "stopping");
+    assert!(TcpStream::connect("127.0.0.1:21").is_err(), "somebody still listens");
+    drop(data);
+    alice.expect(226);
+    assert!(server.wait_for_end().success());
+}
+
+/// The unit that packages install.
+fn unit() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/ftpd.service");
+    std::fs::read_to_string(path).expect("the unit")
+}
+
+/// What the unit sets, with the lines of lists joined.
+fn set_in_unit(key: &str) -> String {
+    let unit = unit();
+    let values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    values.collect::<Vec<_>>().join(" ")
+}
+
+fn a_login_needs_no_more_rights_than_the_unit_gives() {
+    let world = World::new();
+    world.pam(
+        "ftpd",
+        "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_limits.so conf=/etc/limits\n\
+         session required pam_loginuid.so\nsession required pam_unix.so\n",
+    );
+    world.write("/etc/limits", "alice - nofile 200\nalice - priority 3\n");
+    let kept = set_in_unit("CapabilityBoundingSet").to_lowercase().replace("cap_", "+").replace(' ', ",");
+    let configuration = configuration(&world);
+    let mut command = world.command("setpriv");
+    command.args(["--inh-caps=-all", &format!("--bounding-set=-all,{kept}"), "--no-new-privs", DAEMON]);
+    command.args(["serve", "--config"]).arg(&configuration);
+    let server = Server::run(command, configuration);
+    server.wait_for_log("listening on");
+    let mut alice = Client::logged_in("alice");
+    alice.transmit("STOR file", b"content");
+    assert_eq!(std::fs::metadata("/home/alice/file").expect("file").uid(), 2001);
+    alice.command("QUIT", 221);
+    server.wait_for_log("closed");
+    assert!(!server.log().contains("Operation not permitted"), "{}", server.log());
+}
+
+/// Whether systemd-analyze can look at a unit that is not installed.
+pub fn can_be_analyzed() -> bool {
+    analyze("short").is_some()
+}
+
+/// What systemd-analyze(1) says of the unit, as JSON or as a table.
+fn analyze(form: &str) -> Option<String> {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/ftpd.service");
+    let mut command = std::process::Command::new("systemd-analyze");
+    command.args(["security", "--offline=yes", "--no-pager", &format!("--json={form}"), unit]);
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+fn the_unit_is_as_exposed_as_it_says() {
+    let table = analyze("off").expect("systemd-analyze");
+    let (_, rest) = table.split_once("Overall exposure level for ftpd.service: ").expect("level");
+    let level = rest.split(' ').next().expect("number");
+    assert!(level.parse::<f64>().is_ok_and(|level| level <= 3.0), "{level}: {table}");
+    assert!(unit().contains(&format!("\"systemd-analyze security ftpd\" says {level};")), "it says {level}");
+}
+
+fn the_unit_explains_what_it_does_not_set() {
+    let rows: serde_json::Value = serde_json::from_str(&analyze("short").expect("systemd-analyze")).expect("JSON");
+    let comments: String = unit().lines().filter(|line| line.starts_with('#')).map(|line| line.to_owned() + "\n").collect();
+    let mut missing = Vec::new();
+    for row in rows.as_array().expect("list").iter().filter(|row| row["set"] == false) {
+        let name = row["name"].as_str().expect("name");
+        let (key, value) = name.split_once('=').expect(name);
+        // What is left of a group is explained by the name of each member that is set.
+        let words: Vec<String> = match key {
+            "CapabilityBoundingSet" | "RestrictAddressFamilies" => {
+                let set = set_in_unit(key);
+                let is_meant = |one: &&str| is_of(one, value.trim_start_matches('~'));
+                set.split(' ').filter(is_meant).map(|one| one.trim_start_matches("CAP_").to_owned()).collect()
+            }
+            "SystemCallFilter" => vec![value.to_owned()],
+            _ => name.split('/').map(|one| one.trim_end_matches('=').to_owned() + "=").collect(),
+        };
+        assert!(!words.is_empty(), "{name} is not set, and nothing in the unit is why");
+        missing.extend(words.into_iter().filter(|word| !comments.contains(word.as_str())).map(|word| format!("{name}: {word}")));
+    }
+    assert!(missing.is_empty(), "not explained: {missing:#?}");
+}
+
+/// Whether a group such as `CAP_NET_(BIND_SERVICE|RAW)`, `CAP_AUDIT_*` or `AF_UNIX` has this member.
+fn is_of(member: &str, group: &str) -> bool {
+    match group.split_once('(') {
+        Some((start, rest)) => rest.trim_end_matches(')').split('|').any(|end| is_of(member, &format!("{start}{end}"))),
+        None => match group.split_once('*') {
+            Some((start, _)) => member.starts_with(start),
+            None => member == group,
+        },
+    }
 }
