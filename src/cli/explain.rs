@@ -36,7 +36,7 @@ pub struct Explain {
     /// The control connection is protected by TLS
     #[arg(long)]
     tls: bool,
-    /// A command of the protocol, such as STOR /in/file; without one, only the login is explained
+    /// A command of the protocol, such as STOR /in/file, or RNFR /a RNTO /b; without one, only the login is explained
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     line: Vec<String>,
 }

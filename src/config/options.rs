@@ -555,7 +555,10 @@ options! {
     [rule] RuleOptions {
         /// Which files and directories it is about, as paths from what the user sees as `/`, or from where the session
         /// begins (`~/`). `*`, `?` and `[a-z]` stand for parts of one name, `**` for any number of directories. A
-        /// directory stands for itself and all that is in it. If empty: all.
+        /// directory stands for itself and all that is in it. If empty: all. Symbolic links are followed before rules are
+        /// asked. Where a file system takes capital and small letters for the same, or has short names beside long ones,
+        /// they are the same here. A hard link is a name of its own: clients cannot make one, and what an administrator
+        /// has linked into another directory is what it is there.
         paths: Vec<PathPattern> = [];
         /// Of a directory in `paths`, whether what is in its directories is meant too, or only the directory itself and the
         /// files in it.
@@ -600,7 +603,8 @@ options! {
         file_mode: Option<OctalMode>, such as "640";
         /// The permissions of new directories, in octal.
         directory_mode: Option<OctalMode>, such as "750";
-        /// The account that uploaded files are given to, once they are complete. Never root.
+        /// The account that uploaded files are given to, once they are complete. Never root. What cannot be given to it is
+        /// refused, and what was there before stays.
         owner: Option<String>, such as "www-data";
         /// The group that uploaded files are given to.
         group: Option<String>, such as "www-data";

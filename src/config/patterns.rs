@@ -1,10 +1,14 @@
 //! Patterns for paths and for names, as rules have them. Pure: text is compared with text, and no file is looked at.
+//!
+//! A path comes with a number, `exact`: so many of its names, from the root down, are in directories that tell large
+//! letters from small ones. From there on the file system does not, and neither does a pattern.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::value::text_values;
 use crate::protocol::glob;
+use crate::system::folding::{folded, letters};
 
 /// Which files and directories are meant: `/in`, `~/public`, `/home/*/in`, `/data/**/private`.
 ///
@@ -28,48 +32,62 @@ enum Step {
 }
 
 impl Step {
-    fn fits(&self, name: &[u8]) -> bool {
+    fn fits(&self, name: &[u8], exact: bool) -> bool {
         match self {
-            Step::Name(own) => own == name,
-            Step::Pattern(pattern) => glob::matches_any(pattern, name),
+            Step::Name(own) => alike(own, name, exact),
+            Step::Pattern(pattern) => {
+                glob::matches_any(pattern, name)
+                    || !exact && glob::matches_any(&letters(pattern), &folded(name))
+            }
             Step::Any => true,
         }
     }
 }
 
+/// Whether two names are the same.
+fn alike(own: &[u8], name: &[u8], exact: bool) -> bool {
+    own == name || !exact && folded(own) == folded(name)
+}
+
+/// The path from this directory on, and how many of those names are compared exactly.
+fn below<'p, 'n>(path: &'p [&'n [u8]], exact: usize, home: &[&[u8]]) -> Option<(&'p [&'n [u8]], usize)> {
+    let (above, rest) = path.split_at_checked(home.len())?;
+    let inside = above.iter().zip(home).enumerate().all(|(at, (name, own))| alike(own, name, at < exact));
+    inside.then(|| (rest, exact.saturating_sub(home.len())))
+}
+
 impl PathPattern {
     /// How far above `path` the directories are that match: 0, the path itself does; 1, its directory; and so on. `home`
     /// is where the session begins. Both are components, from the root down.
-    pub fn above(&self, path: &[&[u8]], home: &[&[u8]]) -> impl Iterator<Item = usize> {
+    pub fn above(&self, path: &[&[u8]], exact: usize, home: &[&[u8]]) -> impl Iterator<Item = usize> {
         let path = match self.from_home {
-            false => Some(path),
-            true => path.strip_prefix(home),
+            false => Some((path, exact)),
+            true => below(path, exact, home),
         };
-        let lengths = path.map_or_else(Vec::new, |path| {
-            (0..=path.len()).rev().filter(|&length| fits(&self.steps, &path[..length])).collect()
+        let lengths = path.map_or_else(Vec::new, |(path, exact)| {
+            (0..=path.len()).rev().filter(|&length| fits(&self.steps, &path[..length], exact)).collect()
         });
-        let whole = path.map_or(0, <[_]>::len);
+        let whole = path.map_or(0, |(path, _)| path.len());
         lengths.into_iter().map(move |length| whole - length)
     }
 
     /// Whether what matches could be below this directory, or is it.
-    pub fn could_be_in(&self, directory: &[&[u8]], home: &[&[u8]]) -> bool {
+    pub fn could_be_in(&self, directory: &[&[u8]], exact: usize, home: &[&[u8]]) -> bool {
         let home = if self.from_home { home } else { &[] };
         if directory.len() <= home.len() {
-            return home.starts_with(directory);
+            return below(directory, exact, &home[..directory.len()]).is_some();
         }
-        let Some(mut rest) = directory.strip_prefix(home) else { return false };
-        for step in &self.steps {
-            let Some((name, further)) = rest.split_first() else { return true };
+        let Some((rest, exact)) = below(directory, exact, home) else { return false };
+        for (at, step) in self.steps.iter().enumerate() {
+            let Some(name) = rest.get(at) else { return true };
             if *step == Step::Any {
                 return true;
             }
-            if !step.fits(name) {
+            if !step.fits(name, at < exact) {
                 return false;
             }
-            rest = further;
         }
-        rest.is_empty()
+        rest.len() <= self.steps.len()
     }
 
     /// The names from the root down that are said in front of the first pattern, and what follows them.
@@ -93,7 +111,7 @@ impl PathPattern {
 }
 
 /// Whether the steps match all of these names.
-fn fits(steps: &[Step], names: &[&[u8]]) -> bool {
+fn fits(steps: &[Step], names: &[&[u8]], exact: usize) -> bool {
     // Which numbers of steps match the names so far: a line of the table that recursion would fill in again and again.
     let mut reached = vec![false; steps.len() + 1];
     reached[0] = true;
@@ -103,12 +121,12 @@ fn fits(steps: &[Step], names: &[&[u8]]) -> bool {
         }
     };
     skip(&mut reached);
-    for name in names {
+    for (at, name) in names.iter().enumerate() {
         let mut next = vec![false; steps.len() + 1];
         for (index, step) in steps.iter().enumerate().filter(|(index, _)| reached[*index]) {
             match step {
                 Step::Any => next[index] = true,
-                Step::Name(_) | Step::Pattern(_) => next[index + 1] |= step.fits(name),
+                Step::Name(_) | Step::Pattern(_) => next[index + 1] |= step.fits(name, at < exact),
             }
         }
         skip(&mut next);
@@ -155,9 +173,10 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// Whether a name matches.
-    pub fn matches(&self, name: &[u8]) -> bool {
+    /// Whether a name matches. Not `exact`: the directory that it is in knows it also by other spellings.
+    pub fn matches(&self, name: &[u8], exact: bool) -> bool {
         glob::matches_any(&self.lower, &lower(name))
+            || !exact && glob::matches_any(&letters(self.text.as_bytes()), &folded(name))
     }
 }
 
@@ -202,7 +221,7 @@ mod tests {
 
     fn above(pattern: &str, path: &str) -> Vec<usize> {
         let pattern: PathPattern = pattern.parse().unwrap();
-        pattern.above(&components(path), &components("/home/bob")).collect()
+        pattern.above(&components(path), usize::MAX, &components("/home/bob")).collect()
     }
 
     #[test]
@@ -234,7 +253,7 @@ mod tests {
     fn a_directory_could_have_in_it_what_matches() {
         let could = |pattern: &str, directory: &str| {
             let pattern: PathPattern = pattern.parse().unwrap();
-            pattern.could_be_in(&components(directory), &components("/home/bob"))
+            pattern.could_be_in(&components(directory), usize::MAX, &components("/home/bob"))
         };
         for (pattern, directory) in [
             ("/a/b", "/"),
@@ -264,7 +283,7 @@ mod tests {
         let (names, said) = pattern.literal(&home);
         assert_eq!((names, said), (components("/home/bob/in").iter().map(|name| name.to_vec()).collect(), 1));
         let moved = pattern.rebased(vec![b"data".to_vec()], said);
-        assert_eq!(moved.above(&components("/data/a/x/y"), &home).collect::<Vec<_>>(), [1]);
+        assert_eq!(moved.above(&components("/data/a/x/y"), usize::MAX, &home).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
@@ -280,9 +299,30 @@ mod tests {
     #[test]
     fn names_match_in_capital_and_small_letters() {
         let pattern: NamePattern = "*.ExE".parse().unwrap();
-        assert!(pattern.matches(b"a.exe") && pattern.matches(b".EXE") && !pattern.matches(b"a.exe.txt"));
-        assert!("Ä*".parse::<NamePattern>().unwrap().matches("äx".as_bytes()));
-        assert!("*".parse::<NamePattern>().unwrap().matches(b"\xff"));
+        let matches = |name: &[u8]| pattern.matches(name, true);
+        assert!(matches(b"a.exe") && matches(b".EXE") && !matches(b"a.exe.txt") && !matches(b"a.exe."));
+        assert!("Ä*".parse::<NamePattern>().unwrap().matches("äx".as_bytes(), true));
+        assert!("*".parse::<NamePattern>().unwrap().matches(b"\xff", true));
+        // vfat takes dots at the end off.
+        assert!(pattern.matches(b"a.exe.", false) && pattern.matches("a.\u{200b}exe".as_bytes(), false));
+    }
+
+    #[test]
+    fn where_letters_are_the_same_paths_are_too() {
+        let home = components("/home/bob");
+        let pattern: PathPattern = "/mnt/Secret/*.key".parse().unwrap();
+        let above = |path: &str, exact| pattern.above(&components(path), exact, &home).count();
+        assert_eq!((above("/mnt/secret/A.KEY", 1), above("/mnt/secret/A.KEY", 2)), (1, 0));
+        assert_eq!((above("/MNT/secret/a.key", 1), above("/MNT/secret/a.key", 0)), (0, 1));
+        assert_eq!((above("/mnt/Secret/a.key", 3), above("/mnt/Secret/a.KEY", 3)), (1, 0));
+        let of_home: PathPattern = "~/in".parse().unwrap();
+        assert_eq!(of_home.above(&components("/home/BOB/IN/x"), 1, &home).collect::<Vec<_>>(), [1]);
+        assert_eq!(of_home.above(&components("/HOME/bob/in"), 1, &home).count(), 0);
+        for (directory, exact, expected) in
+            [("/Home", 0, true), ("/Home", 1, false), ("/home/bob/IN", 2, true), ("/home/bob/IN", 3, false)]
+        {
+            assert_eq!(of_home.could_be_in(&components(directory), exact, &home), expected, "{directory}");
+        }
     }
 
     /// The same by recursion, as the words of the manual say it.
@@ -306,17 +346,17 @@ mod tests {
             prop_assert_eq!(above(text, &path), expected.clone());
             let parsed: PathPattern = text.parse().unwrap();
             if !expected.is_empty() {
-                prop_assert!(parsed.could_be_in(&[], &[]));
+                prop_assert!(parsed.could_be_in(&[], 0, &[]));
             }
         }
 
         #[test]
         fn no_text_makes_it_stumble(text: String, path: String) {
             if let Ok(pattern) = text.parse::<PathPattern>() {
-                pattern.above(&components(&path), &[]).for_each(drop);
+                pattern.above(&components(&path), 0, &[]).for_each(drop);
             }
             if let Ok(pattern) = text.parse::<NamePattern>() {
-                pattern.matches(path.as_bytes());
+                pattern.matches(path.as_bytes(), false);
             }
         }
     }

@@ -102,6 +102,8 @@ struct Selected {
 pub struct Place<'a> {
     /// The names from the root down.
     pub path: &'a [&'a [u8]],
+    /// How many of them are in directories that tell large letters from small ones: the first ones.
+    pub exact: usize,
     /// Whether it is a directory. Asked only where a rule makes a difference.
     pub is_directory: &'a dyn Fn() -> bool,
 }
@@ -198,20 +200,19 @@ impl Rules {
     }
 
     /// A rule that names this directory or something in it, if there is one: with the directory it would move away.
-    pub fn in_directory(&self, path: &[&[u8]]) -> Option<usize> {
+    pub fn in_directory(&self, place: Place<'_>) -> Option<usize> {
         let home: Vec<&[u8]> = self.home.iter().map(Vec::as_slice).collect();
-        self.rules.iter().position(|selected| {
-            selected.rule.options.paths.iter().any(|pattern| pattern.could_be_in(path, &home))
-        })
+        let mut patterns = self.rules.iter().map(|selected| &selected.rule.options.paths);
+        patterns.position(|paths| paths.iter().any(|one| one.could_be_in(place.path, place.exact, &home)))
     }
 
     /// A rule about some names in one of these directories that is not about the same names in the other.
-    pub fn about_names_in(&self, path: &[&[u8]], and_not_in: &[&[u8]]) -> Option<usize> {
+    pub fn about_names_in(&self, place: Place<'_>, and_not_in: Place<'_>) -> Option<usize> {
         let home: Vec<&[u8]> = self.home.iter().map(Vec::as_slice).collect();
         self.rules.iter().position(|selected| {
             let options = &selected.rule.options;
             !options.names.is_empty()
-                && options.nearest(path, &home).is_some()
+                && options.nearest(place, &home).is_some()
                 && options.nearest(and_not_in, &home).is_none()
         })
     }
@@ -252,34 +253,34 @@ impl Rules {
 
 impl RuleOptions {
     /// How far above the place the nearest directory is that `paths` name; None: it is in none of them.
-    fn nearest(&self, path: &[&[u8]], home: &[&[u8]]) -> Option<usize> {
+    fn nearest(&self, place: Place<'_>, home: &[&[u8]]) -> Option<usize> {
         if self.paths.is_empty() {
-            return Some(path.len());
+            return Some(place.path.len());
         }
-        self.paths.iter().filter_map(|pattern| pattern.above(path, home).min()).min()
+        self.paths.iter().filter_map(|pattern| pattern.above(place.path, place.exact, home).min()).min()
     }
 
     /// The same with the farthest one.
-    fn farthest(&self, path: &[&[u8]], home: &[&[u8]]) -> Option<usize> {
+    fn farthest(&self, place: Place<'_>, home: &[&[u8]]) -> Option<usize> {
         if self.paths.is_empty() {
-            return Some(path.len());
+            return Some(place.path.len());
         }
-        self.paths.iter().filter_map(|pattern| pattern.above(path, home).max()).max()
+        self.paths.iter().filter_map(|pattern| pattern.above(place.path, place.exact, home).max()).max()
     }
 
     /// Whether the rule is about this place: how far above it the directory is that the rule names.
     fn matches(&self, place: Place<'_>, home: &[&[u8]]) -> Option<usize> {
-        let above = self.nearest(place.path, home)?;
+        let above = self.nearest(place, home)?;
         let reaches = self.recursive || above == 0 || above == 1 && !(place.is_directory)();
         if !reaches {
             return None;
         }
-        let reach = if self.recursive { self.farthest(place.path, home)? } else { above };
-        let below = &place.path[place.path.len() - reach..];
-        let is_named = |name: &&[u8]| self.names.iter().any(|pattern| pattern.matches(name));
+        let reach = if self.recursive { self.farthest(place, home)? } else { above };
         // A name that `paths` say is one of the names that may match, too.
-        let own = place.path.len().checked_sub(reach + 1).map(|index| &place.path[index]);
-        (self.names.is_empty() || below.iter().chain(own).any(is_named)).then_some(above)
+        let first = place.path.len().saturating_sub(reach + 1);
+        let is_named =
+            |at: usize| self.names.iter().any(|pattern| pattern.matches(place.path[at], at < place.exact));
+        (self.names.is_empty() || (first..place.path.len()).any(is_named)).then_some(above)
     }
 }
 
@@ -309,7 +310,10 @@ mod tests {
 
     /// Whether the first rule that mentions `d` gives it, and which one that is.
     fn deletes(rules: &Rules, path: &str, directory: bool) -> Option<(usize, bool)> {
-        rules.letter(Letter::Delete, Place { path: &names(path), is_directory: &|| directory })
+        rules.letter(
+            Letter::Delete,
+            Place { path: &names(path), exact: usize::MAX, is_directory: &|| directory },
+        )
     }
 
     #[test]

@@ -274,8 +274,9 @@ values! {
         BindDataPort { port: u16 },
         /// Everything was said that is for the client behind TLS: the control connection without it, please.
         Clear,
-        /// Carries a file that was uploaded: it is to belong to whom the rules say, please.
-        GiveAway,
+        /// Carries a file that was uploaded: it is to belong to whom the rules say of the `name` that it will have in its
+        /// directory, or of its own if that is empty, please. Not `really`: could it be given?
+        GiveAway { name: Vec<u8>, really: bool },
         /// Data begins to move, and its rate is shared: the supervisor is to look.
         Moves,
         /// Something happened.
@@ -301,7 +302,7 @@ messages! {
     Nothing;
     FromVerifier;
     ToSession (ToSession::DataSocket | ToSession::Cleared { .. });
-    FromSession (FromSession::GiveAway);
+    FromSession (FromSession::GiveAway { .. });
 }
 
 #[cfg(test)]

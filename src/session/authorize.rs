@@ -15,6 +15,8 @@ use crate::protocol::path::FtpPath;
 pub struct Object<'a> {
     /// Its name, without symbolic links on the way.
     pub path: &'a FtpPath,
+    /// How many of its names are in directories that tell large letters from small ones. Asked only where there are rules.
+    pub exact: &'a dyn Fn() -> usize,
     /// Looks what has this name, if anything does. Asked only where a rule makes a difference.
     pub look: &'a dyn Fn() -> Option<Found>,
 }
@@ -152,7 +154,7 @@ impl Powers {
             return Some(decision);
         }
         if operation == Operation::RenameFrom
-            && let Some(rule) = self.rules.in_directory(place.path)
+            && let Some(rule) = self.rules.in_directory(place)
             && (place.is_directory)()
         {
             return no(Answer::No, rule, Clause::Paths);
@@ -222,7 +224,7 @@ impl Powers {
         if target.answer != Answer::Yes || self.rules.is_empty() {
             return target;
         }
-        let moved = Object { path: to.path, look: from.look };
+        let moved = Object { look: from.look, ..*to };
         let escape = Letter::ALL.iter().find_map(|letter| match self.lettered(*letter, from) {
             Decision { answer: Answer::No, by: By::Rule(rule, _) } => {
                 let gained = self.lettered(*letter, &moved).answer == Answer::Yes;
@@ -230,9 +232,8 @@ impl Powers {
             }
             _ => None,
         });
-        let (old, new): (Vec<_>, Vec<_>) = (from.path.components().collect(), to.path.components().collect());
         let left_behind = || {
-            let rule = self.rules.about_names_in(&old, &new)?;
+            let rule = from.ask(|old| to.ask(|new| self.rules.about_names_in(old, new)))?;
             (from.look)().is_some_and(|found| found.directory).then_some((rule, Clause::Paths))
         };
         match escape.or_else(left_behind) {
@@ -288,12 +289,17 @@ impl Powers {
     }
 }
 
-impl Object<'_> {
+impl<'a> Object<'a> {
+    /// Of which nothing is known but the name.
+    pub fn unseen(path: &'a FtpPath) -> Object<'a> {
+        Object { path, exact: &|| usize::MAX, look: &|| None }
+    }
+
     /// Asks rules about it.
     pub(super) fn ask<T>(&self, question: impl FnOnce(Place<'_>) -> T) -> T {
         let names: Vec<&[u8]> = self.path.components().collect();
         let is_directory = || (self.look)().is_some_and(|found| found.directory);
-        question(Place { path: &names, is_directory: &is_directory })
+        question(Place { path: &names, exact: (self.exact)(), is_directory: &is_directory })
     }
 }
 
@@ -317,7 +323,7 @@ mod tests {
     use crate::session::upload::Start;
 
     fn may(powers: &Powers, operation: Operation, name: &str) -> Result<(), Error> {
-        powers.decide(operation, &Object { path: &path(name), look: &|| None }).result(operation)
+        powers.decide(operation, &Object::unseen(&path(name))).result(operation)
     }
 
     #[test]

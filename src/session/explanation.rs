@@ -18,6 +18,8 @@ enum Asked {
     Copied,
     /// To describe the first path and make a link of the second.
     Linked,
+    /// To take a name away from something, and, if there is another RNTO behind it, to give it that name.
+    Renamed,
     /// Nothing that has to be allowed.
     Nothing,
 }
@@ -67,6 +69,16 @@ impl Explainer {
                 vec![Explained { allowed: true, path: None, reason }]
             }
             Asked::Of(operation) => vec![self.one(operation, &one()?)],
+            Asked::Renamed => match names_around(&command.argument, b" RNTO ") {
+                None => vec![self.one(Operation::RenameFrom, &one()?)],
+                Some((from, to)) => {
+                    let (from, to) = (path(from)?, path(to)?);
+                    match self.one(Operation::RenameFrom, &from) {
+                        source if source.allowed => vec![source, self.moved(&from, &to)],
+                        refused => vec![refused],
+                    }
+                }
+            },
             Asked::Stored => self.stored(&one()?),
             Asked::Copied => {
                 let (from, to) = two()?;
@@ -94,10 +106,21 @@ impl Explainer {
         }
     }
 
+    /// What RNTO says behind an RNFR that was allowed.
+    fn moved(&self, from: &FtpPath, to: &FtpPath) -> Explained {
+        let decision = match &self.files {
+            Some(files) => files.decide_move(from, to),
+            None => (self.powers.decide_move(&Object::unseen(from), &Object::unseen(to)), to.clone()),
+        };
+        let (decision, object) = decision;
+        let allowed = decision.answer == Answer::Yes;
+        Explained { allowed, path: Some(object), reason: self.powers.reason(decision) }
+    }
+
     fn decided(&self, operation: Operation, object: &FtpPath) -> Explained {
         let decision = match &self.files {
             Some(files) => files.decide(operation, object),
-            None => self.powers.decide(operation, &Object { path: object, look: &|| None }),
+            None => self.powers.decide(operation, &Object::unseen(object)),
         };
         let allowed = decision.answer == Answer::Yes;
         Explained { allowed, path: Some(object.clone()), reason: self.powers.reason(decision) }
@@ -123,7 +146,7 @@ impl Explainer {
     fn terms(&self, object: &FtpPath) -> super::terms::Terms {
         match &self.files {
             Some(files) => files.terms(object),
-            None => self.powers.terms(&Object { path: object, look: &|| None }),
+            None => self.powers.terms(&Object::unseen(object)),
         }
     }
 }
@@ -135,6 +158,12 @@ fn behind_words<'a>(verb: &str, argument: &'a [u8]) -> &'a [u8] {
         Some(space) => &argument[space + 1..],
         None => argument,
     }
+}
+
+/// What is in front of a word and behind it, in whatever letters.
+fn names_around<'a>(argument: &'a [u8], word: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = argument.windows(word.len()).position(|window| window.eq_ignore_ascii_case(word))?;
+    Some((&argument[..at], &argument[at + word.len()..]))
 }
 
 /// What a verb asks to be allowed; None: there is no such verb.
@@ -152,7 +181,7 @@ fn asked(verb: &str) -> Option<Asked> {
         "DELE" => Asked::Of(Operation::RemoveFile),
         "RMD" | "XRMD" | "SITE RMDIR" => Asked::Of(Operation::RemoveDirectory),
         "MKD" | "XMKD" | "SITE MKDIR" => Asked::Of(Operation::MakeDirectory),
-        "RNFR" => Asked::Of(Operation::RenameFrom),
+        "RNFR" => Asked::Renamed,
         "RNTO" => Asked::Of(Operation::RenameTo),
         "SITE CHMOD" | "SITE UMASK" => Asked::Of(Operation::SetMode),
         "SITE CHGRP" => Asked::Of(Operation::SetGroup),

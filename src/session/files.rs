@@ -8,6 +8,7 @@ mod changes;
 mod counted;
 mod permits;
 pub mod removal;
+mod spelling;
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -28,6 +29,7 @@ use crate::system::quota::{self, Quota as KernelQuota};
 use crate::system::status::{self, Kind, Look, Status};
 pub(super) use permits::Allowed;
 pub use permits::Refusal;
+use spelling::Spellings;
 
 /// How often a lookup is repeated that a rename elsewhere on the machine has disturbed (EAGAIN of openat2).
 const ATTEMPTS: u32 = 32;
@@ -42,6 +44,7 @@ pub struct Files {
     counted: Option<Rc<Quota>>,
     /// /proc/self/fd, opened before chroot; a way to name an unnamed file on kernels before 6.10.
     descriptors: Option<OwnedFd>,
+    spellings: Spellings,
 }
 
 /// A regular file, open for reading.
@@ -55,7 +58,8 @@ pub struct Opened {
 impl Files {
     /// What is below `root`, with these powers. The umask is that of the process.
     pub fn new(root: OwnedFd, powers: Powers, descriptors: Option<OwnedFd>) -> Files {
-        let mut files = Files { root, powers, refused: RefCell::default(), counted: None, descriptors };
+        let (refused, spellings) = (RefCell::default(), Spellings::default());
+        let mut files = Files { root, powers, refused, counted: None, descriptors, spellings };
         files.follow_rules();
         files
     }

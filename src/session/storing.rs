@@ -1,5 +1,7 @@
 //! What is stored, on behalf of the verbs that store: how much it may be, and that it counts when it is complete.
 
+use std::os::fd::AsFd;
+
 use super::Session;
 use super::authorize::Decision;
 use super::error::Error;
@@ -37,15 +39,19 @@ impl Session {
 
     /// Every byte is there: makes the upload count. Says under which name it was stored, if under another than was said;
     /// the client need not know.
-    pub fn finish(&mut self, upload: Upload) -> Result<Option<FtpPath>, Cut> {
+    pub fn finish(&mut self, mut upload: Upload) -> Result<Option<FtpPath>, Cut> {
         let directory = upload.terms().is_dropped().then(|| upload.path().parent());
+        if let Err(cut) = self.give_ahead(&mut upload) {
+            self.end_upload(upload, Upload::abandon);
+            return Err(cut);
+        }
         let complete = self.publish(upload)?;
         let other = directory.zip(complete.other_name).and_then(|(directory, name)| directory.join(&name));
         if let (Some(path), Some(moving)) = (&other, &mut self.moving) {
             moving.path = path.as_bytes().to_vec();
         }
         let Some(gift) = complete.gift else { return Ok(other) };
-        match self.worker.give_away(&gift.file) {
+        match self.worker.give_away(gift.file.as_fd(), b"", true) {
             Ok(true) => Ok(other),
             Ok(false) => {
                 self.withdraw(gift);
@@ -55,6 +61,26 @@ impl Session {
                 self.withdraw(gift);
                 Err(Interrupted::Ending(end).into())
             }
+        }
+    }
+
+    /// What takes the place of something is given away before it does: what was there stays if it cannot be.
+    fn give_ahead(&self, upload: &mut Upload) -> Result<(), Cut> {
+        let Some((file, name)) = upload.given_ahead()? else { return Ok(()) };
+        match self.worker.give_away(file, name, true) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::NotGiven.into()),
+            Err(end) => Err(Interrupted::Ending(end).into()),
+        }
+    }
+
+    /// What is written where it is, and is to be somebody else's then, is refused before anything changes if that is not
+    /// possible.
+    pub fn refuse_what_cannot_be_given(&self, upload: &Upload) -> Result<(), Error> {
+        match upload.given_in_place().map(|file| self.worker.give_away(file, b"", false)) {
+            None | Some(Ok(true)) => Ok(()),
+            // Without a worker the session ends as soon as it has answered.
+            Some(Ok(false) | Err(_)) => Err(Error::NotGiven),
         }
     }
 

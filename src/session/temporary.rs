@@ -110,6 +110,14 @@ impl Temporary {
         published
     }
 
+    /// Gives it a hidden name, if it has none.
+    pub fn reveal(&mut self, file: &OwnedFd, directory: BorrowedFd<'_>) -> Result<(), Error> {
+        if self.hidden.is_none() {
+            self.hidden = Some(self.link(file, directory)?);
+        }
+        Ok(())
+    }
+
     /// Removes the hidden name, if there is one.
     pub fn remove(&self, directory: BorrowedFd<'_>) {
         if let Some(hidden) = &self.hidden {

@@ -59,22 +59,18 @@ pub struct Complete {
     pub gift: Option<Gift>,
 }
 
-/// A file that is to be given to somebody else.
+/// A new file that is to be given to somebody else.
 #[derive(Debug)]
 pub struct Gift {
     /// The file itself.
     pub file: OwnedFd,
     directory: OwnedFd,
     name: Vec<u8>,
-    replaced: bool,
 }
 
 impl Gift {
-    /// It cannot be left like this; but what has taken the place of something else stays.
+    /// It cannot be left like this.
     pub fn withdraw(self) {
-        if self.replaced {
-            return;
-        }
         let _ = unistd::unlinkat(&self.directory, &self.name[..], UnlinkatFlags::NoRemoveDir);
     }
 }
@@ -147,16 +143,40 @@ impl Upload {
         self.terms
     }
 
+    /// The file that is to be somebody else's, if it is one that was there before and keeps its place.
+    pub fn given_in_place(&self) -> Option<BorrowedFd<'_>> {
+        match &self.way {
+            Way::InPlace { .. } => self.file.as_ref().map(AsFd::as_fd),
+            Way::Copy { old } => Some(old.as_fd()),
+            Way::Fresh | Way::Replace { .. } | Way::Sealed { .. } => None,
+        }
+        .filter(|_| self.terms.given_away)
+    }
+
+    /// The file that is to be somebody else's before the upload counts, since something would be lost if it could not
+    /// be given to him afterwards; and the name it will have then, if it has not.
+    pub fn given_ahead(&mut self) -> Result<Option<(BorrowedFd<'_>, &[u8])>, Error> {
+        if self.terms.given_away
+            && let (Way::Replace { temporary, mode, .. }, Some(file)) = (&mut self.way, &self.file)
+        {
+            // Afterwards its mode is no longer ours to change; and who gives it away looks where it is.
+            stat::fchmod(file, *mode)?;
+            temporary.reveal(file, self.directory.as_fd())?;
+            return Ok(Some((file.as_fd(), &self.name)));
+        }
+        Ok(self.given_in_place().map(|file| (file, &b""[..])))
+    }
+
     /// Every byte has been written: makes the upload count. An error means that it does not.
     pub fn finish(mut self) -> Result<Complete, Error> {
-        let mut gift = match (&self.file, self.terms.given_away) {
-            (Some(file), true) => Some(Gift {
+        let is_new = matches!(self.way, Way::Fresh | Way::Sealed { .. });
+        let mut gift = match &self.file {
+            Some(file) if is_new && self.terms.given_away => Some(Gift {
                 file: file.try_clone()?,
                 directory: self.directory.try_clone()?,
                 name: Vec::new(),
-                replaced: !matches!(self.way, Way::Fresh | Way::Sealed { .. }),
             }),
-            (Some(_) | None, _) => None,
+            Some(_) | None => None,
         };
         let said = matches!(self.way, Way::Sealed { another: true, .. }).then(|| self.name.clone());
         self.publish()?;
@@ -182,15 +202,17 @@ impl Upload {
                 close(file)
             }
             Way::Replace { old, temporary, mode } => {
-                stat::fchmod(&file, *mode)?;
+                if !self.terms.given_away {
+                    stat::fchmod(&file, *mode)?;
+                }
                 let copy = file.try_clone()?;
                 match temporary.publish(file, self.directory.as_fd(), &self.name) {
                     Ok(()) => Ok(()),
                     Err(error @ (Error::NoSpace | Error::QuotaExceeded | Error::Local(_))) => Err(error),
                     Err(error) => match old {
                         // The name cannot be replaced after all (it is a mount point, say): its contents can.
-                        Some(old) => copy_into(copy, old),
-                        None => Err(error),
+                        Some(old) if !self.terms.given_away => copy_into(copy, old),
+                        Some(_) | None => Err(error),
                     },
                 }
             }

@@ -117,9 +117,11 @@ impl Worker {
         self.answer()
     }
 
-    /// Has an upload given to whom the rules say. False: that was not possible, and the worker has said why.
-    pub fn give_away(&self, file: &OwnedFd) -> Result<bool, End> {
-        if self.gone.get() || self.link.send_with(&FromSession::GiveAway, file.as_fd()).is_err() {
+    /// Has an upload given to whom the rules say of a file of this name, or of its own if that is empty. Not `really`:
+    /// asks whether that could be done. False: it is not possible, and the worker has said why.
+    pub fn give_away(&self, file: BorrowedFd<'_>, name: &[u8], really: bool) -> Result<bool, End> {
+        let message = FromSession::GiveAway { name: name.to_vec(), really };
+        if self.gone.get() || self.link.send_with(&message, file).is_err() {
             self.gone.set(true);
         }
         match self.answer()? {

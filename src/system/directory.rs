@@ -9,6 +9,7 @@ use super::status::Kind;
 /// Bytes asked for at once; a thousand names or two.
 const BUFFER: usize = 64 * 1024;
 /// Where the fields of `struct linux_dirent64` are.
+const INODE: usize = 0;
 const LENGTH: usize = 16;
 const TYPE: usize = 18;
 const NAME: usize = 19;
@@ -26,6 +27,8 @@ pub struct Entries {
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     pub name: &'a CStr,
+    /// What the directory says; a mount point is somebody else's.
+    pub inode: u64,
     /// None: the file system does not say without being asked for the file's status.
     pub kind: Option<Kind>,
 }
@@ -67,7 +70,10 @@ impl Entries {
                 let record = &bytes(&self.buffer)[start..start + length];
                 let name = CStr::from_bytes_until_nul(&record[NAME..])
                     .map_err(|_| io::Error::from_raw_os_error(libc::EIO))?;
-                return Ok(Some((self.directory.as_fd(), Entry { name, kind: kind(record[TYPE]) })));
+                let mut inode = [0; 8];
+                inode.copy_from_slice(&record[INODE..INODE + 8]);
+                let inode = u64::from_ne_bytes(inode);
+                return Ok(Some((self.directory.as_fd(), Entry { name, inode, kind: kind(record[TYPE]) })));
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod clone;
 pub mod data_socket;
 pub mod directory;
 pub mod empty_root;
+pub mod folding;
 pub mod inherited;
 pub mod init;
 pub mod kernel;

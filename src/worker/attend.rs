@@ -247,8 +247,9 @@ impl<'a> Attendance<'a> {
     fn hear(&mut self) -> Result<bool, ()> {
         let message = match self.session.link.receive() {
             Ok(Some((message, None))) => message,
-            Ok(Some((FromSession::GiveAway, Some(file)))) => {
-                let _ = favours::give_away(&self.session.link, self.session.giving.as_ref(), &file);
+            Ok(Some((FromSession::GiveAway { name, really }, Some(file)))) => {
+                let giving = self.session.giving.as_ref();
+                let _ = favours::give_away(&self.session.link, giving, &file, &name, really);
                 return Ok(true);
             }
             Ok(None) => return Ok(false),
@@ -302,7 +303,7 @@ impl<'a> Attendance<'a> {
                 self.left = Some(Ending::Reinitialized { ahead, greeted });
                 Ok(())
             }
-            FromSession::Ready { .. } | FromSession::NotReady { .. } | FromSession::GiveAway => {
+            FromSession::Ready { .. } | FromSession::NotReady { .. } | FromSession::GiveAway { .. } => {
                 return Err(());
             }
         };

@@ -58,10 +58,16 @@ pub fn data_socket(link: &SessionLink, client: &Client, port: u16, dscp: Option<
     }
 }
 
-/// Gives an upload to whom the rules say.
-pub fn give_away(link: &SessionLink, giving: Option<&Giving>, file: &OwnedFd) -> Result<(), Error> {
+/// Gives an upload to whom the rules say, or, if not `really`, finds out whether that could be done.
+pub fn give_away(
+    link: &SessionLink,
+    giving: Option<&Giving>,
+    file: &OwnedFd,
+    name: &[u8],
+    really: bool,
+) -> Result<(), Error> {
     let given = giving.ok_or_else(|| "no rule gives anything away".to_string());
-    let done = match given.and_then(|giving| giving.give(file)) {
+    let done = match given.and_then(|giving| giving.give(file, name, really)) {
         Ok(()) => true,
         Err(why) => {
             log::error(format_args!("an upload cannot be given to whom it should belong: {why}"));

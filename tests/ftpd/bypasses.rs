@@ -29,6 +29,7 @@ tests! {
     rest_is_no_way_around_the_largest_size
     a_failed_upload_where_nothing_may_be_overwritten_destroys_nothing
     a_hash_or_a_size_is_no_listing
+    no_verb_makes_a_hard_link
 }
 
 fn alice(settings: &str) -> (World, Server, Client) {
@@ -355,4 +356,27 @@ fn a_hash_or_a_size_is_no_listing() {
         let missing = client.command(&format!("{verb} secret/missing"), 550);
         assert_eq!(there.text(), missing.text(), "{verb}");
     }
+}
+
+/// Rules are about names: a second name for a file in another place would be a way around them.
+fn no_verb_makes_a_hard_link() {
+    let (_world, _server, mut client) = alice("rule.a.paths = [\"/secret\"]\nrule.a.take = \"r\"");
+    for verb in ["LINK", "LN", "HARDLINK", "SYMLINK -P"] {
+        client.send(&format!("SITE {verb} secret/file public/hard"));
+        assert!(client.read_reply().code >= 500, "{verb}");
+    }
+    client.command("SITE SYMLINK secret/file public/soft", 250);
+    client.command("SITE COPY public/file public/copy", 250);
+    client.transmit("STOR public/new", b"new");
+    client.transmit("STOR public/new", b"newer");
+    client.transmit("STOU public/new", b"new");
+    client.command("RNFR public/copy", 350);
+    client.command("RNTO public/file", 250);
+    for directory in ["secret", "public"] {
+        for entry in fs::read_dir(format!("/home/alice/{directory}")).expect("directory").flatten() {
+            let status = fs::symlink_metadata(entry.path()).expect("file");
+            assert!(status.is_dir() || status.nlink() == 1, "{:?}", entry.path());
+        }
+    }
+    client.command("RETR public/soft", 550);
 }

@@ -11,6 +11,7 @@ use crate::world::{DAEMON, World};
 tests! {
     says_yes_and_no_with_rule_file_and_line
     says_the_same_as_the_log_and_the_daemon
+    judges_renaming_as_a_pair
     explains_logins
     looks_at_what_there_is
     says_what_it_does_not_know
@@ -85,6 +86,42 @@ fn says_the_same_as_the_log_and_the_daemon() {
         let (text, code) = explained(&format!("--user alice {line}"));
         assert_eq!(code, 0, "{line}: {text}");
     }
+}
+
+fn judges_renaming_as_a_pair() {
+    let world = World::new();
+    for name in ["keep/file", "open/file", "shop/a.key", "box/there"] {
+        world.give("alice", name, "content");
+    }
+    let server = Server::start(
+        &world,
+        "rule.a.paths = [\"/keep\"]\nrule.a.take = \"d\"\nrule.b.paths = [\"/shop\"]\nrule.b.names = [\"*.key\"]\n\
+         rule.b.take = \"r\"\nrule.c.paths = [\"/box\"]\nrule.c.drop-box = true",
+    );
+    let mut client = Client::logged_in("alice");
+    for (from, to, code) in [
+        ("keep/file", "open/new", 550),
+        ("shop/a.key", "shop/a.txt", 550),
+        ("open/file", "box/new", 550),
+        ("open/file", "box/a/b", 550),
+        ("keep/file", "keep/other", 250),
+        ("open/file", "keep/new", 250),
+    ] {
+        let (text, ended) = explained(&format!("--user alice RNFR /{from} RNTO /{to}"));
+        assert_eq!(ended, i32::from(code == 550), "{from} {to}: {text}");
+        assert!(text.contains("/file: yes, ") || text.contains("/a.key: yes, "), "{text}");
+        let lines = server.log_length();
+        client.command(&format!("RNFR {from}"), 350);
+        client.command(&format!("RNTO {to}"), code);
+        if code == 550 {
+            let logged = server.wait_for_log_after(lines, "refused");
+            let reason = text.lines().find_map(|line| line.split_once(": no, ")).expect("a reason").1;
+            assert!(logged.contains(reason), "{from} {to}: {reason}\n{logged}");
+        }
+    }
+    // What may not be taken away is not asked about any further.
+    let (text, ended) = explained("--user alice RNFR /keep rnto /other");
+    assert!(ended == 1 && text.lines().count() == 2 && text.contains("at /keep: no, "), "{text}");
 }
 
 fn explains_logins() {

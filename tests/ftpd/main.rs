@@ -89,6 +89,8 @@ modules! {
     site
     permissions
     rules
+    rules_for_uploads
+    folding
     bypasses
     explain
     tls
@@ -136,6 +138,16 @@ const DEMANDING: &[Demanding] = &[
         name: "systemd::the_unit_explains_what_it_does_not_set",
         is_possible: systemd::can_be_analyzed,
         needs: "needs systemd-analyze of systemd 250",
+    },
+    Demanding {
+        name: "folding::rules_hold_whatever_the_spelling",
+        is_possible: folding::has_file_system,
+        needs: "needs FUSE and ntfs-3g",
+    },
+    Demanding {
+        name: "folding::a_name_can_be_spelled_in_another_way",
+        is_possible: folding::has_file_system,
+        needs: "needs FUSE and ntfs-3g",
     },
     Demanding {
         name: "metrics::promtool_takes_the_metrics",

@@ -82,14 +82,39 @@ impl Files {
         from: &'p FtpPath,
         to: &'p FtpPath,
     ) -> Result<(Cow<'p, FtpPath>, Cow<'p, FtpPath>), Error> {
-        let located = (self.locate(from, false), self.locate(to, false));
-        let (old, new) = (located.0.as_deref().unwrap_or(from), located.1.as_deref().unwrap_or(to));
-        let decision = self.powers.decide_move(
-            &Object { path: old, look: &|| self.found(old) },
-            &Object { path: new, look: &|| self.found(new) },
-        );
+        let [from_here, to_there] = self.locate_move(from, to);
+        let (old, new) = (from_here.as_deref().unwrap_or(from), to_there.as_deref().unwrap_or(to));
+        let decision = self.decided_move(old, new);
         self.judge(Operation::RenameTo, new, decision)?;
-        Ok((located.0?, located.1?))
+        Ok((from_here?, to_there?))
+    }
+
+    /// What would be decided of a move, and the name that something would get, without links on its way.
+    pub fn decide_move(&self, from: &FtpPath, to: &FtpPath) -> (Decision, FtpPath) {
+        let [from_here, to_there] = self.locate_move(from, to);
+        let (old, new) = (from_here.as_deref().unwrap_or(from), to_there.as_deref().unwrap_or(to));
+        // What bars the way to a name is the reason, and what would be decided without it is not.
+        let barred = self.take_refusal().map(|refusal| refusal.decision);
+        (barred.unwrap_or_else(|| self.decided_move(old, new)), new.clone())
+    }
+
+    fn decided_move(&self, old: &FtpPath, new: &FtpPath) -> Decision {
+        self.powers.decide_move(
+            &Object { path: old, exact: &|| self.exact(old), look: &|| self.found(old) },
+            &Object { path: new, exact: &|| self.exact(new), look: &|| self.found(new) },
+        )
+    }
+
+    fn locate_move<'p>(&self, from: &'p FtpPath, to: &'p FtpPath) -> [Result<Cow<'p, FtpPath>, Error>; 2] {
+        let mut located = [self.locate(from, false), self.locate(to, false)];
+        if let ([Ok(old), Ok(new)], Some(name)) = (&located, to.name())
+            && old == new
+            && let Some(respelled) = new.parent().join(name)
+        {
+            // Where letters are the same: it is to be spelled in another way.
+            located[1] = Ok(Cow::Owned(respelled));
+        }
+        located
     }
 
     /// Asks the one function that decides, and keeps a refusal for the log.
@@ -104,7 +129,10 @@ impl Files {
 
     /// The decision itself.
     pub fn decide(&self, operation: Operation, object: &FtpPath) -> Decision {
-        self.powers.decide(operation, &Object { path: object, look: &|| self.found(object) })
+        self.powers.decide(
+            operation,
+            &Object { path: object, exact: &|| self.exact(object), look: &|| self.found(object) },
+        )
     }
 
     /// Why it was decided so.
@@ -133,7 +161,11 @@ impl Files {
 
     /// What rules want of an object that is made or written.
     pub(in crate::session) fn terms(&self, object: &FtpPath) -> Terms {
-        self.powers.terms(&Object { path: object, look: &|| self.found(object) })
+        self.powers.terms(&Object {
+            path: object,
+            exact: &|| self.exact(object),
+            look: &|| self.found(object),
+        })
     }
 
     /// What may be done to anything, where there are no rules.
@@ -171,7 +203,8 @@ impl Files {
     pub(in crate::session) fn hides(&self, directory: &FtpPath, name: &[u8]) -> bool {
         !self.powers.rules().is_empty()
             && directory.join(name).is_none_or(|object| {
-                self.powers.hides(&Object { path: &object, look: &|| self.found(&object) })
+                let (exact, look) = (|| self.exact(&object), || self.found(&object));
+                self.powers.hides(&Object { path: &object, exact: &exact, look: &look })
             })
     }
 
@@ -207,24 +240,33 @@ impl Files {
         if self.powers.rules().is_empty() {
             return Ok(Cow::Borrowed(path));
         }
-        self.walk(path, follow).map(Cow::Owned)
+        self.walk(path, follow, true).map(Cow::Owned)
     }
 
     /// The same file under a name without symbolic links. The last component need not exist.
     ///
     /// Only for names that are opened without following links afterwards: between here and there anything may change.
     pub(in crate::session) fn behind_links(&self, path: &FtpPath) -> Result<FtpPath, Error> {
-        self.walk(path, true)
+        self.walk(path, true, self.is_ruled())
     }
 
-    fn walk(&self, path: &FtpPath, follow: bool) -> Result<FtpPath, Error> {
+    /// `spelling`: names are wanted as their directories have them.
+    fn walk(&self, path: &FtpPath, follow: bool, spelling: bool) -> Result<FtpPath, Error> {
         let ruled = !self.powers.rules().is_empty();
+        self.spellings.forget_the_way();
         let mut links = 0;
         let mut real = FtpPath::root();
         let mut rest: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
-        while let Some(component) = rest.pop() {
+        while let Some(mut component) = rest.pop() {
+            if component.is_empty() || component == b"." || component == b".." {
+                real = real.join(&component).ok_or(Error::NameNotAllowed)?;
+                continue;
+            }
+            if spelling {
+                component = self.spelled(&real, component);
+            }
             let next = real.join(&component).ok_or(Error::NameNotAllowed)?;
-            if component.is_empty() || component == b"." || component == b".." || rest.is_empty() && !follow {
+            if rest.is_empty() && !follow {
                 real = next;
                 continue;
             }
@@ -252,7 +294,11 @@ impl Files {
     }
 
     fn bars(&self, object: &FtpPath) -> Option<Decision> {
-        self.powers.bars(&Object { path: object, look: &|| self.found(object) })
+        self.powers.bars(&Object {
+            path: object,
+            exact: &|| self.exact(object),
+            look: &|| self.found(object),
+        })
     }
 
     /// What rules want to know of an object; None: there is no such thing.
@@ -272,7 +318,7 @@ impl Files {
         // Without rules of its own, so that none of them stands in the way.
         powers.rules_mut().follow_links(|names| {
             let path = FtpPath::root().join(&names.join(&b'/'))?;
-            let real = self.walk(&path, true).ok()?;
+            let real = self.walk(&path, true, true).ok()?;
             Some(real.components().map(<[u8]>::to_vec).collect())
         });
         self.powers = powers;

@@ -255,7 +255,11 @@ impl Upload {
         unlock(old.as_fd());
         let name = name.to_vec();
         let alone = status.links == 1 && !status::has_attributes(old.as_fd()).unwrap_or(true);
-        if alone && let Ok((file, temporary)) = Temporary::beside(files, directory.as_fd()) {
+        let stays = terms.given_away && keeps_names_of_others(directory.as_fd());
+        if alone
+            && !stays
+            && let Ok((file, temporary)) = Temporary::beside(files, directory.as_fd())
+        {
             if takes_owner(file.as_fd(), status) {
                 let mode = Mode::from_bits_truncate(terms.file_mode.unwrap_or(status.mode & 0o777));
                 let way = Way::Replace { old: Some(old), temporary, mode };
@@ -280,6 +284,12 @@ fn create(directory: BorrowedFd<'_>, name: &[u8], terms: &Terms) -> Result<Owned
         return Err(errno.into());
     }
     Ok(file)
+}
+
+/// Whether what belongs to somebody else cannot be renamed there: a sticky directory that is not the user's own.
+fn keeps_names_of_others(directory: BorrowedFd<'_>) -> bool {
+    let user = unistd::geteuid().as_raw();
+    status::status_of(directory).is_ok_and(|status| status.mode & 0o1000 != 0 && status.uid != user)
 }
 
 /// Whether a new file belongs to whom the old one does, or could be made to.

@@ -71,6 +71,7 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
     if let Some(payment) = &mut payment {
         payment.is_for(&upload)?;
     }
+    session.refuse_what_cannot_be_given(&upload)?;
     let limit = session.limit_size(&upload)?;
     session.payment = payment;
     session.begin_work(Direction::Copy, to);

@@ -117,6 +117,7 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
         Start::New | Start::Resume(_) | Start::Append => format!("Receiving {path}."),
     };
     session.refuse_announced(&upload)?;
+    session.refuse_what_cannot_be_given(&upload)?;
     let limit = session.limit_size(&upload)?;
     let data = session.begin_transfer(Direction::In, &path, announcement)?;
     session.payment = payment;

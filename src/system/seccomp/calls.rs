@@ -128,6 +128,8 @@ pub(super) const SESSION_IOCTLS: &[i32] = &[
     libc::TCGETS as i32,
     libc::FICLONE as i32,
     libc::FICLONERANGE as i32,
+    // Whether a directory tells large letters from small ones.
+    libc::FS_IOC_GETFLAGS as i32,
 ];
 
 /// asm-generic/sockios.h.
