@@ -73,7 +73,7 @@ PROGRAM_FILES = \
     644:SECURITY.md:$(SHARE)/doc/ftpd/SECURITY.md \
     644:CHANGELOG.md:$(SHARE)/doc/ftpd/CHANGELOG.md \
     $(foreach file,$(wildcard packaging/monitoring/*),644:$(file):$(SHARE)/doc/ftpd/$(file:packaging/%=%)) \
-    $(foreach file,$(wildcard docs/*.md docs/examples/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%))
+    $(foreach file,$(wildcard docs/*.md docs/examples/* docs/images/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%))
 # An installed one of these is the administrator's: it is neither overwritten nor removed.
 CONFIGURATION_FILES = \
     644:etc/ftpd.toml:/etc/ftpd/ftpd.toml \
