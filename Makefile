@@ -5,7 +5,8 @@
 # make documents  write anew what is generated: the sample configuration, docs/verbs.md, parts of the manual pages
 # make install [PREFIX=/usr] [DESTDIR=/somewhere]   put what was built where it belongs; make uninstall takes it away
 # make deb     build target/debian/*.deb; make rpm builds target/generate-rpm/*.rpm
-# make test-package  install the .deb in a Debian that is booted for it, and use it there; install the .rpm (as root)
+# make test-package  install the .deb, then the .rpm, in a Debian that is booted for it, and use them there (as root)
+# make test-reproducible  build both packages a second time, from another directory, and compare
 
 CARGO ?= cargo
 PORT ?= 2121
@@ -15,7 +16,7 @@ FTPD = target/release/ftpd
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: run build test bench fuzz documents install uninstall package-files deb rpm test-package
+.PHONY: run build test bench fuzz documents install uninstall package-files deb rpm test-package test-reproducible
 
 run: build
 	@if [ "$$(id -u)" = 0 ]; then \
@@ -52,6 +53,8 @@ documents:
 # What is installed, as "mode source destination". The configuration is in /etc whatever PREFIX says: that is where the
 # daemon and PAM look for it.
 SHARE = $(PREFIX)/share
+# firewalld looks nowhere else.
+FIREWALLD = $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/firewalld/services
 PROGRAM_FILES = \
     755:$(FTPD):$(PREFIX)/sbin/ftpd \
     755:$(dir $(FTPD))ftpctl:$(PREFIX)/sbin/ftpctl \
@@ -63,6 +66,7 @@ PROGRAM_FILES = \
     644:systemd/ftpd.socket:$(PREFIX)/lib/systemd/system/ftpd.socket \
     644:systemd/sysusers.d/ftpd.conf:$(PREFIX)/lib/sysusers.d/ftpd.conf \
     644:systemd/tmpfiles.d/ftpd.conf:$(PREFIX)/lib/tmpfiles.d/ftpd.conf \
+    644:packaging/firewalld/ftpd.xml:$(FIREWALLD)/ftpd.xml \
     644:etc/completions/ftpd:$(SHARE)/bash-completion/completions/ftpd \
     644:etc/completions/ftpd.fish:$(SHARE)/fish/vendor_completions.d/ftpd.fish \
     644:etc/completions/_ftpd:$(SHARE)/zsh/site-functions/_ftpd \
@@ -73,19 +77,26 @@ PROGRAM_FILES = \
     644:SECURITY.md:$(SHARE)/doc/ftpd/SECURITY.md \
     644:CHANGELOG.md:$(SHARE)/doc/ftpd/CHANGELOG.md \
     $(foreach file,$(wildcard packaging/monitoring/*),644:$(file):$(SHARE)/doc/ftpd/$(file:packaging/%=%)) \
-    $(foreach file,$(wildcard docs/*.md docs/examples/* docs/images/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%))
+    $(foreach file,$(wildcard docs/*.md docs/examples/* docs/images/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%)) \
+    $(foreach file,$(wildcard target/package/sbom.cdx.json.gz),644:$(file):$(SHARE)/doc/ftpd/sbom.cdx.json.gz)
 # An installed one of these is the administrator's: it is neither overwritten nor removed.
 CONFIGURATION_FILES = \
     644:etc/ftpd.toml:/etc/ftpd/ftpd.toml \
     644:etc/pam.d/ftpd:/etc/pam.d/ftpd \
-    644:packaging/logrotate/ftpd:/etc/logrotate.d/ftpd
+    644:packaging/logrotate/ftpd:/etc/logrotate.d/ftpd \
+    644:packaging/fail2ban/filter.conf:/etc/fail2ban/filter.d/ftpd.conf \
+    644:packaging/fail2ban/jail.conf:/etc/fail2ban/jail.d/ftpd.conf \
+    644:packaging/ufw/ftpd:/etc/ufw/applications.d/ftpd \
+    644:packaging/apparmor/ftpd:/etc/apparmor.d/usr.sbin.ftpd
 
 # Nothing is built here, so that nothing of it belongs to root afterwards.
 install:
 	@[ -x $(FTPD) ] || { echo "first: make build" >&2; exit 1; }
 	@for file in $(CONFIGURATION_FILES); do \
 	    IFS=:; set -- $$file; unset IFS; \
-	    [ -e "$(DESTDIR)$$3" ] || install -D -m "$$1" "$$2" "$(DESTDIR)$$3" || exit 1; \
+	    [ ! -e "$(DESTDIR)$$3" ] || continue; \
+	    install -D -m "$$1" "$$2" "$(DESTDIR)$$3" || exit 1; \
+	    [ "$$2" != packaging/apparmor/ftpd ] || sed -i 's,/usr/sbin/ftpd,$(PREFIX)/sbin/ftpd,' "$(DESTDIR)$$3"; \
 	done
 	@for file in $(PROGRAM_FILES); do \
 	    IFS=:; set -- $$file; unset IFS; \
@@ -93,6 +104,9 @@ install:
 	done
 	@sed -i 's,/usr/sbin/ftp,$(PREFIX)/sbin/ftp,' "$(DESTDIR)$(PREFIX)/lib/systemd/system/ftpd.service"
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { systemd-sysusers; systemd-tmpfiles --create ftpd.conf; systemctl daemon-reload; }
+	@[ -n "$(DESTDIR)" ] || ! aa-enabled --quiet 2> /dev/null || apparmor_parser --replace /etc/apparmor.d/usr.sbin.ftpd
+	@[ -n "$(DESTDIR)" ] || getent passwd ftpd > /dev/null || \
+	    echo "Clients need an account to be served by until they have logged in: useradd --system --home-dir /nonexistent ftpd"
 
 uninstall:
 	@for file in $(PROGRAM_FILES); do rm -f "$(DESTDIR)$${file##*:}"; done
@@ -123,5 +137,8 @@ rpm: package-files
 	@if command -v rpmlint >/dev/null; then rpmlint --config packaging/rpm/rpmlint.toml target/generate-rpm/*.rpm; fi
 
 test-package: deb rpm
-	packaging/test-package "$$(ls -t target/debian/*.deb | head -n 1)"
-	packaging/test-rpm "$$(ls -t target/generate-rpm/*.rpm | head -n 1)"
+	@packaging/dependencies test-package
+	packaging/test-package "$$(ls -t target/debian/*.deb | head -n 1)" "$$(ls -t target/generate-rpm/*.rpm | head -n 1)"
+
+test-reproducible: deb rpm
+	packaging/test-reproducible
