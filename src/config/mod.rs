@@ -130,20 +130,12 @@ pub struct Config {
 impl Config {
     /// The first option, if there is one, for which root gives files to others (chown(2)).
     pub fn gives_files_away(&self) -> Option<Problem> {
-        let overrides = self.user.values().chain(self.group.values());
-        let homes = self.session.make_home || overrides.into_iter().any(|one| one.make_home == Some(true));
-        let hosts = self.host.iter().find(|(_, host)| host.session.make_home == Some(true));
-        let rule =
-            self.rules.iter().find(|rule| rule.options.owner.is_some() || rule.options.group.is_some());
-        let (section, key) = match (homes, hosts, rule) {
-            (true, _, _) => ("session".to_string(), "make-home"),
-            (false, Some((name, _)), _) => (Host::section(name), "make-home"),
-            (false, None, Some(rule)) => (Rule::section(&rule.name), "owner"),
-            (false, None, None) => return None,
-        };
+        let gives = |rule: &&Rule| rule.options.owner.is_some() || rule.options.group.is_some();
+        let rule = self.rules.iter().find(gives)?;
+        let key = if rule.options.owner.is_some() { "owner" } else { "group" };
         let reason = "needs CAP_CHOWN, which the daemon has not: systemctl edit ftpd, and add \
                       [Service] CapabilityBoundingSet=CAP_CHOWN";
-        Some(self.problem(&section, key, reason.to_string()))
+        Some(self.problem(&Rule::section(&rule.name), key, reason.to_string()))
     }
 
     /// Reads a configuration file and checks it as far as [`Config::check`] can. An error lists everything that is

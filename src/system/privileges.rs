@@ -112,7 +112,16 @@ pub fn look_through(account: &Account) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The end of `look_through`: files are seen with root's eyes again, until `drop_to`.
+/// From here on, and until `look_as_root`, what is made belongs to this account and may be changed as by its owner, while
+/// this process can still be nobody's but root's: no signal of the user reaches it. Without root it is the account already.
+pub fn make_as(uid: u32, gid: u32) {
+    if unistd::geteuid().is_root() {
+        unistd::setfsgid(Gid::from_raw(gid));
+        unistd::setfsuid(Uid::from_raw(uid));
+    }
+}
+
+/// The end of `look_through` and `make_as`: files are seen with root's eyes again, until `drop_to`.
 pub fn look_as_root() {
     if unistd::geteuid().is_root() {
         unistd::setfsuid(Uid::from_raw(0));

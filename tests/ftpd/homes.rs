@@ -10,7 +10,7 @@ use nix::unistd::mkfifo;
 use crate::accounts::Account;
 use crate::client::Client;
 use crate::server::Server;
-use crate::world::World;
+use crate::world::{DAEMON, World};
 
 tests! {
     a_home_is_made_at_the_first_login
@@ -19,6 +19,7 @@ tests! {
     directories_above_a_home_are_made_as_well_and_are_roots
     no_home_is_made_where_others_could_turn_the_way
     a_home_that_cannot_be_made_leaves_nothing_behind
+    a_home_is_made_without_the_right_to_give_files_away
     without_the_option_no_home_is_made
     a_template_names_users_groups_and_homes
 }
@@ -140,6 +141,32 @@ fn a_home_that_cannot_be_made_leaves_nothing_behind() {
     log_in(530);
     server.wait_for_log("could not be made: the skeleton is too deep");
     assert_eq!(fs::read_dir("/srv/users").expect("directory").count(), 0);
+}
+
+fn a_home_is_made_without_the_right_to_give_files_away() {
+    let world = with_anne("root-dir = \"/srv/users/%u\"\nhome-skeleton = \"/run/world/skeleton\"");
+    let skeleton = world.own_directory("skeleton");
+    // Nobody but root can read it.
+    fs::set_permissions(&skeleton, Permissions::from_mode(0o700)).expect("mode");
+    world.write(skeleton.join("inbox/README"), "Put it here.");
+    fs::create_dir("/srv/users").expect("directory");
+    // What is made in such a directory belongs to its group.
+    std::os::unix::fs::chown("/srv/users", None, Some(3001)).expect("group");
+    fs::set_permissions("/srv/users", Permissions::from_mode(0o2755)).expect("mode");
+    let configuration = world.own_directory("etc").join("ftpd.toml");
+    world.write(&configuration, format!("log.to = \"stderr\"\n{SETTINGS}\n"));
+    let mut command = world.command("setpriv");
+    command.args(["--bounding-set", "-chown,-fowner,-dac_override", DAEMON, "serve", "--config"]);
+    command.arg(&configuration);
+    let server = Server::run(command, configuration);
+    server.wait_for_log("listening on");
+    let mut client = log_in(230);
+    assert_eq!(client.receive_text("RETR inbox/README"), "Put it here.");
+    assert_eq!(belongs("/srv/users/anne"), (0o700, 70000, 70000));
+    assert_eq!(belongs("/srv/users/anne/inbox"), (0o755, 70000, 70000));
+    assert_eq!(belongs("/srv/users/anne/inbox/README"), (0o644, 70000, 70000));
+    assert_eq!(fs::read_dir("/srv/users").expect("directory").count(), 1);
+    assert!(!server.log().contains("CAP_CHOWN"), "{}", server.log());
 }
 
 fn without_the_option_no_home_is_made() {

@@ -1,10 +1,13 @@
 //! Home directories that are made when they are needed first. Root writes here, so every step of the way is one that
 //! nobody but root could turn: each directory above belongs to root, and no other can write there.
+//!
+//! What is made is made as the user (setfsuid(2)), in a directory that only root and he can enter, and put into its place by
+//! root: nothing is given away, so that the service needs no right to do that.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -12,9 +15,9 @@ use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, readlinkat, renameat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, geteuid, symlinkat, unlinkat};
+use nix::unistd::{Gid, UnlinkatFlags, fchown, getegid, geteuid, symlinkat, unlinkat};
 
-use crate::system::privileges::Account;
+use crate::system::privileges::{self, Account};
 
 /// Links that are followed on the way, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -22,6 +25,9 @@ const MAX_LINKS: usize = 40;
 const MAX_DEPTH: usize = 32;
 const MAX_ENTRIES: usize = 10_000;
 const MAX_BYTES: u64 = 1 << 30;
+
+/// What the home is called in the directory where it is made.
+const HOME: &str = "home";
 
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
@@ -50,36 +56,53 @@ impl Home<'_> {
         // Whoever looks sees nothing, or all of it.
         let temporary = OsString::from(format!(".ftpd-{}", std::process::id()));
         mkdirat(&parent, temporary.as_os_str(), Mode::S_IRWXU)?;
-        let made = self.fill_and_give(&parent, &temporary).and_then(|()| {
-            match renameat2(
-                &parent,
-                temporary.as_os_str(),
-                &parent,
-                name.as_os_str(),
-                RenameFlags::RENAME_NOREPLACE,
-            ) {
-                Ok(()) => Ok(true),
-                Err(error) => Err(error.into()),
-            }
-        });
+        let made = self.make_in(&parent, &temporary, &name);
+        if made.is_err() {
+            self.remove_from(&parent, &temporary);
+        }
+        let _ = unlinkat(&parent, temporary.as_os_str(), UnlinkatFlags::RemoveDir);
         match made {
-            Ok(made) => Ok(made),
-            Err(error) => {
-                remove(parent.as_fd(), &temporary);
-                // He has logged in twice at once, and the other one was first.
-                if error.raw_os_error() == Some(libc::EEXIST) { Ok(false) } else { Err(error) }
-            }
+            Ok(()) => Ok(true),
+            // He has logged in twice at once, and the other one was first.
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
-    fn fill_and_give(&self, parent: &OwnedFd, temporary: &OsStr) -> io::Result<()> {
-        let home = openat(parent, temporary, OFlag::O_RDONLY | DIRECTORY, Mode::empty())?;
+    /// Makes it in a directory that is ours, and puts it into its place.
+    fn make_in(&self, parent: &OwnedFd, temporary: &OsStr, name: &OsStr) -> io::Result<()> {
+        let workshop = openat(parent, temporary, OFlag::O_RDONLY | DIRECTORY, Mode::empty())?;
+        // For the moment the home belongs to root's group, or root could not move it. Nobody else is in that.
+        let group = getegid();
+        fchown(&workshop, None, Some(group))?;
+        fchmod(&workshop, Mode::S_IRWXU | Mode::S_IRWXG)?;
+        privileges::make_as(self.account.uid, group.as_raw());
+        let home = mkdirat(&workshop, HOME, Mode::S_IRWXU)
+            .and_then(|()| openat(&workshop, HOME, OFlag::O_RDONLY | DIRECTORY, Mode::empty()))
+            .and_then(|home| fchmod(&home, Mode::S_IRWXU | Mode::S_IRWXG).map(|()| home));
+        privileges::look_as_root();
+        let home = home?;
         if let Some(skeleton) = self.skeleton {
             let skeleton = File::open(skeleton)?;
             let mut copy = Copy { account: self.account, entries: 0, bytes: 0 };
             copy.directory(&skeleton.into(), &home, 0)?;
         }
-        give(self.account, &home, self.mode)
+        renameat2(&workshop, HOME, parent, name, RenameFlags::RENAME_NOREPLACE)?;
+        as_owner(self.account, || {
+            fchown(&home, None, Some(Gid::from_raw(self.account.gid)))?;
+            fchmod(&home, Mode::from_bits_truncate(self.mode & 0o777))
+        })?;
+        Ok(())
+    }
+
+    /// Removes what was begun.
+    fn remove_from(&self, parent: &OwnedFd, temporary: &OsStr) {
+        if let Ok(workshop) = openat(parent, temporary, OFlag::O_RDONLY | DIRECTORY, Mode::empty()) {
+            if let Ok(home) = openat(&workshop, HOME, OFlag::O_RDONLY | DIRECTORY, Mode::empty()) {
+                as_owner(self.account, || empty(&home));
+            }
+            let _ = unlinkat(&workshop, HOME, UnlinkatFlags::RemoveDir);
+        }
     }
 
     /// The directory above it, and its name there.
@@ -150,10 +173,12 @@ fn trust(directory: &FileStat, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes something the user's. Until then nobody else could come near it; afterwards it is not touched any more.
-fn give(account: &Account, what: impl AsFd, mode: u32) -> io::Result<()> {
-    fchmod(&what, Mode::from_bits_truncate(mode & 0o777))?;
-    Ok(fchown(&what, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))?)
+/// Does something as the user does it, who owns what it makes.
+fn as_owner<T>(account: &Account, what: impl FnOnce() -> T) -> T {
+    privileges::make_as(account.uid, account.gid);
+    let done = what();
+    privileges::look_as_root();
+    done
 }
 
 /// A skeleton that is being copied.
@@ -195,54 +220,56 @@ impl Copy<'_> {
                 Mode::S_IRUSR | Mode::S_IWUSR,
             )
         };
+        let mode = Mode::from_bits_truncate(found.st_mode & 0o777);
+        // The skeleton is read with root's eyes: it need not be for everybody.
         if kind == SFlag::S_IFDIR {
-            mkdirat(to, name, Mode::S_IRWXU)?;
-            let inner = open_in(to, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+            let inner = as_owner(self.account, || {
+                mkdirat(to, name, Mode::S_IRWXU)?;
+                open_in(to, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+            })?;
             self.directory(&open_in(from, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?, &inner, depth + 1)?;
-            give(self.account, &inner, found.st_mode)
+            as_owner(self.account, || fchmod(&inner, mode))?;
         } else if kind == SFlag::S_IFREG {
             let source = File::from(open_in(from, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
-            let mut copy = File::from(open_in(to, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL)?);
+            let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+            let mut copy = File::from(as_owner(self.account, || open_in(to, flags))?);
             self.bytes += io::copy(&mut source.take(MAX_BYTES + 1 - self.bytes), &mut copy)?;
             if self.bytes > MAX_BYTES {
                 return Err(io::Error::other("the skeleton is too large"));
             }
-            give(self.account, &copy, found.st_mode)
+            as_owner(self.account, || fchmod(&copy, mode))?;
         } else if kind == SFlag::S_IFLNK {
-            symlinkat(readlinkat(from, name)?.as_os_str(), to, name)?;
-            let (uid, gid) = (Uid::from_raw(self.account.uid), Gid::from_raw(self.account.gid));
-            Ok(fchownat(to, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?)
-        } else {
-            // Nobody wants a device or a pipe of root's at home.
-            Ok(())
+            let target = readlinkat(from, name)?;
+            as_owner(self.account, || symlinkat(target.as_os_str(), to, name))?;
         }
+        // Nobody wants a device or a pipe of root's at home.
+        Ok(())
     }
 }
 
-/// Removes what was begun. Whatever it is, its name is one that nobody else uses.
-fn remove(parent: BorrowedFd<'_>, name: &OsStr) {
-    if let Ok(directory) = openat(parent, name, OFlag::O_RDONLY | DIRECTORY, Mode::empty()) {
-        // Parts of it may be the user's already; without this, root could not remove anything there.
-        let _ = fchown(&directory, Some(geteuid()), None);
-        let names: Vec<(OsString, Option<Type>)> = match directory.try_clone().map(Dir::from_fd) {
-            Ok(Ok(mut entries)) => entries
-                .iter()
-                .flatten()
-                .map(|entry| {
-                    (OsStr::from_bytes(entry.file_name().to_bytes()).to_os_string(), entry.file_type())
-                })
-                .filter(|(name, _)| name != "." && name != ".." && !name.is_empty())
-                .collect(),
-            _ => Vec::new(),
-        };
-        for (inner, kind) in names {
-            match kind {
-                Some(Type::Directory) => remove(directory.as_fd(), &inner),
-                _ => drop(unlinkat(&directory, inner.as_os_str(), UnlinkatFlags::NoRemoveDir)),
+/// Removes what is in a directory, as its owner does it.
+fn empty(directory: &OwnedFd) {
+    let _ = fchmod(directory, Mode::S_IRWXU);
+    let names: Vec<(OsString, Option<Type>)> = match directory.try_clone().map(Dir::from_fd) {
+        Ok(Ok(mut entries)) => entries
+            .iter()
+            .flatten()
+            .map(|entry| (OsStr::from_bytes(entry.file_name().to_bytes()).to_os_string(), entry.file_type()))
+            .filter(|(name, _)| name != "." && name != ".." && !name.is_empty())
+            .collect(),
+        _ => Vec::new(),
+    };
+    for (inner, kind) in names {
+        let flags = match kind {
+            Some(Type::Directory) => {
+                let opened = openat(directory, inner.as_os_str(), OFlag::O_RDONLY | DIRECTORY, Mode::empty());
+                opened.iter().for_each(empty);
+                UnlinkatFlags::RemoveDir
             }
-        }
+            _ => UnlinkatFlags::NoRemoveDir,
+        };
+        let _ = unlinkat(directory, inner.as_os_str(), flags);
     }
-    let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
 }
 
 #[cfg(test)]
