@@ -7,7 +7,7 @@ use super::file::{Error, UsersFile};
 use super::hashes::Hash;
 use super::is_plausible_name;
 use crate::config::users::{HashText, NEXT_UID, UserEntry, UsersText};
-use crate::config::{Config, Count, Problem};
+use crate::config::{Config, Count, LoginBy, Problem};
 use crate::system::accounts;
 
 /// What is wrong with entries. An error: with the whole file, so that nobody in it can log in.
@@ -46,10 +46,22 @@ pub fn problems_of(entry: &UserEntry, name: &str, config: &Config) -> Vec<Proble
     match entry.own.password.as_ref().map(HashText::text).map(Hash::read) {
         Some(Ok(_)) => {}
         Some(Err(reason)) => problems.push(entry.problem("password", reason)),
+        None if can_do_without_password(entry, name, config) => {}
         None => problems.push(entry.problem("password", "is missing")),
     }
     problems.extend(identity(entry, name, config));
     problems
+}
+
+/// Whether a certificate can be enough for him to log in, here or at some virtual host.
+fn can_do_without_password(entry: &UserEntry, name: &str, config: &Config) -> bool {
+    let of_user = config.user.get(name).and_then(|own| own.login_by);
+    if let Some(by) = entry.session.login_by.or(of_user) {
+        return by.needs_no_password();
+    }
+    let of_groups = entry.own.groups.iter().filter_map(|group| config.group.get(group)?.login_by);
+    let of_hosts = config.host.values().filter_map(|host| host.session.login_by);
+    of_groups.chain(of_hosts).chain([config.session.login_by]).any(LoginBy::needs_no_password)
 }
 
 /// What is wrong with whom he is to run as.
@@ -115,5 +127,29 @@ mod tests {
             ]
         );
         assert!(found(&format!("[d]\n{hash}"), "[login]\nusers-account = \"nobody\"\n").is_empty());
+    }
+
+    #[test]
+    fn whoever_has_a_certificate_may_have_no_password() {
+        let complaint = ["u:1: [d] password: is missing"];
+        let entry = "[d]\naccount = \"nobody\"\ngroups = [\"g\"]\n";
+        for (own, config) in [
+            ("", "[session]\nlogin-by = \"certificate\"\n"),
+            ("", "[session]\nlogin-by = \"either\"\n"),
+            ("", "[user.d]\nlogin-by = \"certificate\"\n"),
+            ("", "[group.g]\nlogin-by = \"certificate\"\n"),
+            ("", "[host.\"h.example\"]\nlogin-by = \"certificate\"\n"),
+            ("login-by = \"certificate\"\n", ""),
+        ] {
+            assert_eq!(found(&format!("{entry}{own}"), config), [""; 0], "{own}{config}");
+        }
+        for (own, config) in [
+            ("", "[session]\nlogin-by = \"both\"\n"),
+            ("", "[user.e]\nlogin-by = \"certificate\"\n"),
+            ("", "[group.h]\nlogin-by = \"certificate\"\n"),
+            ("login-by = \"password\"\n", "[session]\nlogin-by = \"certificate\"\n"),
+        ] {
+            assert_eq!(found(&format!("{entry}{own}"), config), complaint, "{own}{config}");
+        }
     }
 }
