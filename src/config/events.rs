@@ -98,10 +98,11 @@ words! {
 }
 
 impl EventName {
-    /// Whether it is something that a user does and that can be refused before it happens.
+    /// Whether it is something that a client does and that can be refused before it happens.
     pub fn can_be_refused(self) -> bool {
         match self {
-            EventName::Login
+            EventName::Connect
+            | EventName::Login
             | EventName::FileSent
             | EventName::FileReceived
             | EventName::Deleted
@@ -113,8 +114,7 @@ impl EventName {
             | EventName::GroupChanged
             | EventName::Linked
             | EventName::Copied => true,
-            EventName::Connect
-            | EventName::Disconnect
+            EventName::Disconnect
             | EventName::LoginFailed
             | EventName::Logout
             | EventName::IncompleteFileSent

@@ -469,11 +469,13 @@ options! {
         /// The account that it runs as, which must not be root unless this says so. `"%u"` is the account that the session
         /// runs as; then the program is not started for events of clients who are not logged in.
         account: String = "nobody";
-        /// How long it may take. Then it is ended, with all that it has started.
+        /// How long it may take; one that is asked before, with the wait for its turn. Then it is ended, with all that it has
+        /// started.
         time_limit: Seconds<1, 86400> = 30;
         /// How many of it may run at once; others wait. With 1, they run in the order of the events.
         at_once: Count<1, 64> = 4;
-        /// How many events may wait for it. More are dropped, counted, and told of in the log.
+        /// How many events may wait for it. More are dropped, counted, and told of in the log. For one that is asked before,
+        /// only its clients wait.
         queue: Count<1, 1_000_000> = 1000;
     }
 

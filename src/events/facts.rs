@@ -181,6 +181,7 @@ fn reason(what: &What) -> Option<Value<'_>> {
         What::Connected
         | What::LoggedIn
         | What::LoggedOut
+        | What::WantsToConnect
         | What::WantsToLogIn
         | What::Stopping { .. }
         | What::Done(_)

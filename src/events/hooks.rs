@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::facts::{FACTS, Value, json};
 use super::telling::name_of;
@@ -136,22 +136,6 @@ impl Hook {
         known.chain(facts).collect()
     }
 
-    /// Runs it now, and waits. `Err`: what it says against it, for the client.
-    pub fn ask(&self, told: &Occurrence) -> Result<(), String> {
-        let unavailable = || "It could not be checked whether this is allowed.".to_string();
-        let running = self.start(told).map_err(|failure| {
-            log::error(format_args!("hook {}: {failure}", self.name));
-            unavailable()
-        })?;
-        let done = running.wait(Instant::now() + self.limit);
-        self.log(&done, told);
-        match done.how {
-            How::Exited(0) => Ok(()),
-            How::Exited(_) => Err(first_line(&done).unwrap_or_else(|| "This is not allowed.".to_string())),
-            How::Killed(_) | How::OutOfTime => Err(unavailable()),
-        }
-    }
-
     /// Writes what it has written, and how it ended, to the log.
     pub fn log(&self, done: &Done, told: &Occurrence) {
         let (name, event) = (&self.name, name_of(&told.what).map_or("", EventName::name));
@@ -176,6 +160,9 @@ impl Hook {
             How::Killed(signal) => {
                 log::warning(format_args!("hook {name} ({event}{whose}) was killed by {signal}"));
             }
+            How::NotNeeded => {
+                log::info(format_args!("hook {name} ({event}{whose}) was ended: the client is gone"));
+            }
             How::OutOfTime => {
                 let seconds = self.limit.as_secs();
                 log::warning(format_args!(
@@ -198,16 +185,9 @@ fn account_of(identity: Option<&Identity>, user: &str) -> Account {
     Account { name: user.to_owned(), uid, gid, groups, home, shell }
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// What stands in the lines of an output.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .filter(|l| !l.is_empty())
-}
-
-/// What a client may read: one line, without anything that could end it.
-fn first_line(done: &Done) -> Option<String> {
-    const LONGEST: usize = 200;
-    let line = lines(&done.output).next().or_else(|| lines(&done.complaints).next())?;
-    let text = escaped(line).to_string();
-    Some(text.chars().take(LONGEST).collect())
 }

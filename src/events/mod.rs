@@ -7,23 +7,26 @@
 //! *Never*      answers: nobody waits for it, and what it is too slow for is counted and dropped.
 //! *Ends when*  everybody who could tell it something is gone, and the programs have ended.
 
+pub mod asking;
 pub mod facts;
 pub mod hooks;
 mod record;
 mod runner;
 pub mod telling;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub use asking::{Asker, Objection};
 pub use telling::{Ear, Teller};
 
 use crate::config::{Config, EventName, HookTime};
 use crate::exit::Exit;
 use crate::ipc::occurrences::{Occurrence, What};
 use crate::log;
+use crate::system::places::Places;
 use crate::system::poll::{PollFlags, wait_for_any};
 use crate::system::{Doing, Failure};
 use hooks::Hook;
@@ -41,6 +44,8 @@ const HEARD_A_TURN: usize = 64;
 pub struct Plan {
     log: Option<PathBuf>,
     hooks: Vec<Hook>,
+    /// What is asked before something happens takes its turn here, if anything is.
+    places: Option<Places>,
 }
 
 impl Plan {
@@ -48,7 +53,9 @@ impl Plan {
     pub fn of(config: &Config) -> Result<Option<Plan>, Failure> {
         let log = config.events.log.as_ref().map(|path| path.to_path_buf());
         let hooks = Hook::all(config)?;
-        Ok((log.is_some() || !hooks.is_empty()).then_some(Plan { log, hooks }))
+        let asks = hooks.iter().any(|hook| hook.when == HookTime::Before);
+        let places = asks.then(Places::new).transpose().doing(|| "make places for hooks".into())?;
+        Ok((log.is_some() || !hooks.is_empty()).then_some(Plan { log, hooks, places }))
     }
 
     /// Both ends of what the events are told through, if there is anybody to hear them.
@@ -61,11 +68,21 @@ impl Plan {
         self.hooks_of(HookTime::Before).fold(0, |asked, hook| asked | hook.wanted())
     }
 
-    /// Asks the programs whether this may happen, one after the other, and waits for them. `Err`: what one of them says
-    /// against it, for the client.
-    pub fn ask(&self, told: &Occurrence) -> Result<(), String> {
-        let Some(event) = name_of(&told.what) else { return Ok(()) };
-        self.hooks_of(HookTime::Before).filter(|hook| hook.is_for(event)).try_for_each(|hook| hook.ask(told))
+    /// Whether programs are asked before this happens.
+    pub fn asks(&self, event: EventName) -> bool {
+        self.asked() & event.bit() != 0
+    }
+
+    /// Asks the programs whether this may happen, one after the other, and waits for them.
+    pub fn ask(&self, told: &Occurrence, asker: Asker<'_>) -> Result<(), Objection> {
+        let (Some(event), Some(places)) = (name_of(&told.what), &self.places) else { return Ok(()) };
+        let asked = |hook: &Hook| hook.when == HookTime::Before && hook.is_for(event);
+        asking::ask(self.hooks.iter().enumerate().filter(|(_, hook)| asked(hook)), places, told, asker)
+    }
+
+    /// What whoever asks must keep open for it.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.places.as_ref().map(AsFd::as_fd)
     }
 
     fn hooks_of(&self, when: HookTime) -> impl Iterator<Item = &Hook> {

@@ -135,7 +135,7 @@ pub enum Heard {
 /// The event that this is, if it is one that is told.
 pub fn name_of(what: &What) -> Option<EventName> {
     Some(match what {
-        What::Connected => EventName::Connect,
+        What::Connected | What::WantsToConnect => EventName::Connect,
         What::Disconnected { .. } => EventName::Disconnect,
         What::LoggedIn | What::WantsToLogIn => EventName::Login,
         What::LoginFailed { .. } => EventName::LoginFailed,

@@ -10,10 +10,10 @@
 
 mod certificate;
 mod connection;
-mod proxied;
 mod relay;
 mod tls;
 mod verbs;
+mod welcome;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -24,9 +24,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::config::{CommandExcess, Config, HostName, Tempo};
 use crate::exit::Exit;
 use crate::ipc::link::Error;
-use crate::ipc::messages::{FromFrontend, Leaving, LoginLink, Security, ToFrontend};
+use crate::ipc::messages::{Arrival, FromFrontend, Leaving, LoginLink, Security, ToFrontend};
 use crate::protocol::command::Command;
 use crate::protocol::message;
+use crate::protocol::proxy::Header;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{Entry, State, dispatch};
 
@@ -87,21 +88,36 @@ pub fn run(
     tickets: Option<&TicketKey>,
 ) -> Exit {
     let line_limit = config.server.line_limit.get() as usize;
-    let (mut connection, mut peer, mut local, proxied, implicit, greeted) = match worker.receive() {
-        Ok(Some((ToFrontend::Serve { peer, local, proxied, implicit, ahead, greeted }, Some(client)))) => {
-            (Connection::new(client, ahead, line_limit), peer, local, proxied, implicit, greeted)
+    let (client, mut peer, mut local, proxied, awaited, implicit, arrival) = match worker.receive() {
+        Ok(Some((ToFrontend::Serve { peer, local, proxied, awaited, implicit, arrival }, Some(client)))) => {
+            (client, peer, local, proxied, awaited, implicit, arrival)
         }
         Ok(_) => return Exit::Served,
         Err(_) => return Exit::PeerGone,
     };
+    let (ahead, greeted, chosen) = match arrival {
+        Arrival::New => (Vec::new(), false, String::new()),
+        Arrival::Again { ahead, greeted, host } => (ahead, greeted, host),
+    };
+    let mut connection = Connection::new(client, ahead, line_limit);
     let deadline = Instant::now() + config.login.login_timeout.duration();
     if proxied {
-        match proxied::learn(&mut connection, &worker, (peer, local)) {
-            Ok(ends) => (peer, local) = ends,
+        match welcome::learn(&mut connection, &worker) {
+            Ok(Header::Client { peer: client, local: server }) => (peer, local) = (client, server),
+            Ok(Header::Itself) => {}
             Err(exit) => return exit,
         }
+        if worker.send(&FromFrontend::Proxied { peer, local }).is_err() {
+            return Exit::PeerGone;
+        }
     }
-    let host = config.host_at(local).map(String::from);
+    if (proxied || awaited)
+        && let Err(exit) = welcome::await_it(&mut connection, &worker)
+    {
+        return exit;
+    }
+    let chosen = Some(chosen).filter(|host| config.host.contains_key(host.as_str()));
+    let host = chosen.or_else(|| config.host_at(local).map(String::from));
     let mut frontend = Frontend {
         worker: Arc::new(worker),
         connection,

@@ -34,8 +34,7 @@ values! {
     /// Supervisor → worker.
     enum ToWorker {
         /// Serve this client. Carries the control connection. `listener` is what the configuration calls where he came in.
-        /// After REIN, `proxy` is the proxy that has spoken for him already, and `ahead` was read and not obeyed yet; `greeted`:
-        /// he has had his 220.
+        /// If he comes again, `proxy` is the proxy that has spoken for him already.
         /// `masquerade` is the address of the name in `masquerade-address`, if it is known.
         Serve {
             id: u64,
@@ -44,8 +43,7 @@ values! {
             listener: SocketAddr,
             proxy: Option<SocketAddr>,
             masquerade: Option<Ipv4Addr>,
-            ahead: Vec<u8>,
-            greeted: bool,
+            arrival: Arrival,
         },
         /// The answer to `MayLogIn`, `MayTry` and `Proxied`.
         Admitted(Admission),
@@ -91,9 +89,18 @@ values! {
         NotLoggedIn,
         /// Data begins to move that has to share its rate with others.
         Moves,
-        /// The client has logged out and wants to log in again (REIN): for another worker, since this one has become
-        /// the user's. Carries the control connection.
-        HandBack { ahead: Vec<u8>, greeted: bool },
+        /// The client has logged out and wants to log in again (REIN, or USER): for another worker, since this one has
+        /// become the user's. Carries the control connection.
+        HandBack(Arrival),
+    }
+
+    /// How a client comes to a worker.
+    enum Arrival {
+        /// He has just connected.
+        New,
+        /// He has logged out with another one. `ahead` was read from him and not obeyed yet; `greeted`: he has had his 220;
+        /// `host` is the section of the virtual host that he has chosen and is still at, empty if there is none.
+        Again { ahead: Vec<u8>, greeted: bool, host: String },
     }
 
     /// Whether somebody may come in.
@@ -119,17 +126,18 @@ values! {
 
     /// Worker → frontend.
     enum ToFrontend {
-        /// Speak to this client until he is logged in. Carries the control connection; `ahead` was read from it already.
-        /// `proxied`: a proxy is to say first who he is; `implicit`: he speaks TLS from the beginning.
+        /// Speak to this client until he is logged in. Carries the control connection.
+        /// `proxied`: a proxy is to say first who he is; `awaited`: he is not greeted before `Welcome`; `implicit`: he
+        /// speaks TLS from the beginning.
         Serve {
             peer: SocketAddr,
             local: SocketAddr,
             proxied: bool,
+            awaited: bool,
             implicit: bool,
-            ahead: Vec<u8>,
-            greeted: bool,
+            arrival: Arrival,
         },
-        /// The answer to `Proxied`; if no, 421.
+        /// Whether he may come in; if no, 421.
         Welcome(Admission),
         /// The session serves the client from here on.
         Granted,
@@ -284,8 +292,8 @@ values! {
         /// The session is about to end.
         Left { why: Leaving },
         /// The session is about to end, and the client goes on with another login. `ahead` was read and not obeyed; `greeted`:
-        /// he has had his 220.
-        Reinitialize { ahead: Vec<u8>, greeted: bool },
+        /// he has had his 220; `stays`: at the same virtual host.
+        Reinitialize { ahead: Vec<u8>, greeted: bool, stays: bool },
     }
 }
 
@@ -294,7 +302,7 @@ impl Copy for Distrust {}
 
 messages! {
     ToWorker (ToWorker::Serve { .. });
-    ToSupervisor (ToSupervisor::Session { .. } | ToSupervisor::HandBack { .. });
+    ToSupervisor (ToSupervisor::Session { .. } | ToSupervisor::HandBack(_));
     ToFrontend (ToFrontend::Serve { .. } | ToFrontend::GrantedBehindTls);
     FromFrontend;
     ToResolver;
@@ -326,7 +334,9 @@ mod tests {
             id: u64, number: u32, flag: bool, port: u16, text: String, path: Vec<u8>, texts in prop::collection::vec(".*", 0..5),
             peer in address(), local in address()
         ) {
-            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), masquerade: flag.then_some(number.into()), ahead: path.clone(), greeted: flag });
+            survives(&ToWorker::Serve { id, peer, local, listener: local, proxy: flag.then_some(peer), masquerade: flag.then_some(number.into()), arrival: Arrival::New });
+            let arrival = Arrival::Again { ahead: path.clone(), greeted: flag, host: text.clone() };
+            survives(&ToSupervisor::HandBack(arrival.clone()));
             survives(&ToResolver::Resolve { name: text.clone(), every: number });
             survives(&FromResolver::Address { address: number.into() });
             survives(&FromResolver::Failed { why: text.clone() });
@@ -346,7 +356,7 @@ mod tests {
                 per_user: flag.then_some(number),
                 per_user_and_address: None,
             });
-            survives(&ToFrontend::Serve { peer, local, proxied: flag, implicit: !flag, ahead: path.clone(), greeted: flag });
+            survives(&ToFrontend::Serve { peer, local, proxied: flag, awaited: flag, implicit: !flag, arrival });
             survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0], ocsp: path.clone(), random: path.clone() });
             survives(&FromFrontend::Proof { newest: flag, scheme: port, signature: path.clone() });
             survives(&FromVerifier::Refused { why: Distrust::Revoked, text: text.clone() });

@@ -67,6 +67,8 @@ values! {
         Done(Event),
         /// A user wants to do this, and programs are asked whether he may. It is never told, only asked.
         Wants(Event),
+        /// A client wants to be served. Asked likewise.
+        WantsToConnect,
         /// He wants to log in, and has proved who he is. Asked likewise.
         WantsToLogIn,
         /// The daemon ends, and nothing more will happen: what was begun may take so many seconds more.

@@ -12,6 +12,20 @@ const END_SUBNEGOTIATION: u8 = 240;
 /// Answers to options are kept up to this many bytes: nobody who asks more has to be told.
 const MAX_ANSWERS: usize = 96;
 
+/// A line as it is sent, with its end: what takes it apart finds this text.
+pub fn as_sent(text: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::with_capacity(text.len() + 2);
+    for &byte in text {
+        match byte {
+            IAC => sent.extend([IAC, IAC]),
+            b'\r' => sent.extend(*b"\r\0"),
+            _ => sent.push(byte),
+        }
+    }
+    sent.extend(*b"\r\n");
+    sent
+}
+
 /// A line that was longer than the limit; it was skipped whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
@@ -231,6 +245,13 @@ mod tests {
                 pieces.extend(buffer.take());
             }
             prop_assert_eq!(whole, pieces);
+        }
+
+        #[test]
+        fn every_line_can_be_sent_again(bytes: Vec<u8>) {
+            for line in lines(99, &bytes).into_iter().flatten() {
+                prop_assert_eq!(lines(99, &as_sent(&line)), [Ok(line)]);
+            }
         }
 
         #[test]

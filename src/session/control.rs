@@ -8,7 +8,8 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 
-use crate::protocol::line::{LineBuffer, TooLong};
+use crate::protocol::command::Command;
+use crate::protocol::line::{LineBuffer, TooLong, as_sent};
 use crate::protocol::reply::Reply;
 use crate::system::poll::PollFlags;
 
@@ -35,15 +36,18 @@ pub struct Control {
     ended: bool,
     /// QUIT waits: what comes behind it is not read.
     quitting: bool,
-    /// REIN waits: what comes behind it is not ours.
+    /// Somebody else can serve the client when he says USER again.
+    hands_over: bool,
+    /// REIN or USER waits: what comes behind it is not ours.
     reinitializing: bool,
-    /// What was read behind REIN.
+    /// What was read behind it.
     ahead: Vec<u8>,
 }
 
 impl Control {
-    /// Takes over the connection, which does not block from here on, and what was read from it already.
-    pub fn new(socket: OwnedFd, ahead: &[u8], line_limit: usize) -> io::Result<Control> {
+    /// Takes over the connection, which does not block from here on, and what was read from it already. `hands_over`:
+    /// whether USER ends the session, as REIN does.
+    pub fn new(socket: OwnedFd, ahead: &[u8], line_limit: usize, hands_over: bool) -> io::Result<Control> {
         nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         let mut control = Control {
             socket,
@@ -53,6 +57,7 @@ impl Control {
             clogged_since: None,
             ended: false,
             quitting: false,
+            hands_over,
             reinitializing: false,
             ahead: Vec::new(),
         };
@@ -168,7 +173,9 @@ impl Control {
             rest = &rest[taken..];
             let Some(line) = self.partial.take() else { continue };
             self.quitting |= line.as_ref().is_ok_and(|line| is_verb(line, &["QUIT", "BYE"]));
-            self.reinitializing |= line.as_ref().is_ok_and(|line| is_verb(line, &["REIN"]));
+            self.reinitializing |= line
+                .as_ref()
+                .is_ok_and(|line| is_verb(line, &["REIN"]) || self.hands_over && is_another_login(line));
             self.waiting.push_back(line);
         }
         self.unsent.extend(self.partial.telnet_answers());
@@ -202,6 +209,11 @@ impl Control {
         }
     }
 
+    /// What whoever serves the client next is to obey first.
+    pub fn hand_on(&mut self, line: &[u8]) {
+        self.ahead.splice(..0, as_sent(line));
+    }
+
     /// What was read behind the line that ended this session.
     pub fn take_ahead(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.ahead)
@@ -224,6 +236,12 @@ fn is_verb(line: &[u8], verbs: &[&str]) -> bool {
     verbs.iter().any(|verb| said.eq_ignore_ascii_case(verb.as_bytes()))
 }
 
+/// USER with a name: without one it is a mistake, and the session goes on.
+fn is_another_login(line: &[u8]) -> bool {
+    let command = Command::parse(line);
+    command.verb == "USER" && !command.argument.is_empty()
+}
+
 impl AsFd for Control {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -240,7 +258,7 @@ mod tests {
     fn connected() -> (TcpStream, Control) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let control = Control::new(listener.accept().unwrap().0.into(), b"", 4096).unwrap();
+        let control = Control::new(listener.accept().unwrap().0.into(), b"", 4096, false).unwrap();
         (client, control)
     }
 

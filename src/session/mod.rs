@@ -149,8 +149,9 @@ pub enum End {
     Left(Leaving),
     /// The worker is gone, or broke the rules.
     WorkerGone,
-    /// The client has logged out and wants to log in again. `greeted`: he was told so.
-    Reinitialized { greeted: bool },
+    /// The client has logged out and wants to log in again. `greeted`: he has had his 220; `stays`: at the same virtual
+    /// host.
+    Reinitialized { greeted: bool, stays: bool },
 }
 
 /// How bytes are represented on data connections (TYPE).
@@ -252,7 +253,8 @@ pub struct Session {
 /// Serves the client until he leaves. `_dropped` is the proof that this process is the user.
 pub fn run(_dropped: Dropped, start: Start) -> Exit {
     let worker = Worker::new(start.worker);
-    let control = match Control::new(start.control, &start.ahead, start.line_limit) {
+    let hands_over = start.security.is_none();
+    let control = match Control::new(start.control, &start.ahead, start.line_limit, hands_over) {
         Ok(control) => control,
         Err(error) => {
             worker.not_ready(format!("control connection: {error}"));
@@ -323,9 +325,9 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
             session.control.close();
             Exit::Served
         }
-        End::Reinitialized { greeted } => {
+        End::Reinitialized { greeted, stays } => {
             session.bid_farewell();
-            session.worker.reinitialize(session.control.take_ahead(), greeted);
+            session.worker.reinitialize(session.control.take_ahead(), greeted, stays);
             Exit::Served
         }
         End::WorkerGone => Exit::PeerGone,

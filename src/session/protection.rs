@@ -149,7 +149,7 @@ impl Session {
         }
         match why {
             Clearing::ToGoOn => Ok(()),
-            Clearing::ToBeginAnew => Err(End::Reinitialized { greeted: true }),
+            Clearing::ToBeginAnew => Err(End::Reinitialized { greeted: true, stays: false }),
         }
     }
 

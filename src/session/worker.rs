@@ -100,10 +100,10 @@ impl Worker {
         self.tell(&FromSession::Left { why });
     }
 
-    /// The session ends, and the client goes on; `ahead` is what was read behind his REIN, `greeted` whether that was
-    /// answered.
-    pub fn reinitialize(&self, ahead: Vec<u8>, greeted: bool) {
-        self.tell(&FromSession::Reinitialize { ahead, greeted });
+    /// The session ends, and the client goes on; `ahead` is what is for whoever serves him next, `greeted` whether he has
+    /// had his 220, `stays` whether he is still at this virtual host.
+    pub fn reinitialize(&self, ahead: Vec<u8>, greeted: bool, stays: bool) {
+        self.tell(&FromSession::Reinitialize { ahead, greeted, stays });
     }
 
     /// What asks for signatures.

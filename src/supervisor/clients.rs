@@ -12,10 +12,9 @@ use super::caps::{self, Known, Login};
 use super::limits::{Counts, Refusal};
 use super::pool::{Serving, SlotId};
 use super::rates::{Pacing, Throttled};
-use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor, recording};
+use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor};
 use crate::config::Config;
-use crate::ipc::messages::{Admission, ToWorker};
-use crate::ipc::occurrences::What;
+use crate::ipc::messages::{Admission, Arrival, ToWorker};
 use crate::ipc::page::Way;
 use crate::log;
 use crate::system::{Doing, Failure, socket};
@@ -98,7 +97,7 @@ impl Supervisor {
                     kicked: false,
                     traced: false,
                 });
-                self.hand_over(serving, client, Vec::new(), false);
+                self.hand_over(serving, client, Arrival::New);
             }
             Err(refusal) => {
                 turn_away(client.as_fd(), &refusal);
@@ -125,17 +124,13 @@ impl Supervisor {
             serving.counted.extend_from_slice(counted);
             (serving.peer, serving.local) = (peer, local);
         }
-        let connected = recording::whom(serving.id, serving);
         let named = named.map(drop);
         // A worker that cannot be told is dead or dying.
         let _ = slot.link().send(&ToWorker::Admitted(answer(&named)));
-        match named {
-            Ok(()) => self.tell(&connected, What::Connected),
-            Err(refusal) => {
-                self.count_refusal(&refusal);
-                self.log_refusal(peer, &refusal);
-                self.tell_of_refusal(peer, Some(local), &refusal);
-            }
+        if let Err(refusal) = named {
+            self.count_refusal(&refusal);
+            self.log_refusal(peer, &refusal);
+            self.tell_of_refusal(peer, Some(local), &refusal);
         }
     }
 
@@ -190,11 +185,11 @@ impl Supervisor {
     }
 
     /// A client whom another worker has logged out; he is counted already.
-    pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, ahead: Vec<u8>, greeted: bool) {
+    pub(super) fn take_back(&mut self, id: SlotId, client: OwnedFd, arrival: Arrival) {
         let Some(mut serving) = self.pool.get_mut(id).and_then(|slot| slot.give_up_client()) else { return };
         forget_login(&mut self.counts, &self.inheritance.config, &mut serving);
         if matches!(self.phase, Phase::Serving) && !serving.kicked {
-            return self.hand_over(serving, client, ahead, greeted);
+            return self.hand_over(serving, client, arrival);
         }
         let refusal = if serving.kicked { Refusal::Kicked } else { Refusal::Stopping };
         turn_away(client.as_fd(), &refusal);
@@ -202,17 +197,13 @@ impl Supervisor {
     }
 
     /// Gives a client who is counted to a worker.
-    fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, ahead: Vec<u8>, greeted: bool) {
+    fn hand_over(&mut self, mut serving: Box<Serving>, client: OwnedFd, arrival: Arrival) {
         self.last_id += 1;
-        let is_new = serving.id == 0;
         serving.id = self.last_id;
-        if is_new && serving.known.address.is_some() {
-            self.tell(&recording::whom(serving.id, &serving), What::Connected);
-        }
         serving.tls = false;
         let Serving { peer, local, proxy, known: Known { listener, .. }, .. } = *serving;
         let (id, masquerade) = (self.last_id, self.naming.address);
-        let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead, greeted };
+        let message = ToWorker::Serve { id, peer, local, listener, proxy, masquerade, arrival };
         let login_timeout = self.inheritance.config.login.login_timeout.duration();
         let deadline = Instant::now() + login_timeout + LOGIN_OVERTIME;
         loop {

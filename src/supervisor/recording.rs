@@ -145,7 +145,7 @@ impl Supervisor {
 }
 
 /// Whom the supervisor has accepted.
-pub(super) fn whom(session: u64, serving: &Serving) -> Whom {
+fn whom(session: u64, serving: &Serving) -> Whom {
     let login = serving.known.login.as_ref();
     Whom {
         session,

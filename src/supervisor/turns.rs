@@ -132,9 +132,9 @@ impl Supervisor {
             ToSupervisor::Failed { user } => self.login_failed(id, &user),
             ToSupervisor::Misbehaved { ban } => self.misbehaved(id, ban),
             ToSupervisor::Proxied { peer, local } => self.name_client(id, peer, local),
-            ToSupervisor::HandBack { ahead, greeted } => {
+            ToSupervisor::HandBack(arrival) => {
                 if let Some(client) = descriptor {
-                    self.take_back(id, client, ahead, greeted);
+                    self.take_back(id, client, arrival);
                 }
             }
             ToSupervisor::NotLoggedIn => self.log_out(id),

@@ -13,7 +13,7 @@ use super::{Doing, Failure};
 pub const KEPT: &[Capability] = &[
     Capability::CAP_AUDIT_CONTROL, // pam_loginuid: this process and its session belong to the user
     Capability::CAP_AUDIT_WRITE,   // PAM: logins go to the audit log
-    Capability::CAP_CHOWN,         // make-home, owners in rules, pam_mkhomedir: files are given away
+    Capability::CAP_CHOWN,         // owners in rules, pam_mkhomedir: files are given away
     Capability::CAP_DAC_READ_SEARCH, // homes and files of users below directories that are closed to others
     Capability::CAP_FOWNER,        // pam_mkhomedir: modes of what has been given away already
     Capability::CAP_KILL,          // sessions run as somebody else, and must end with their worker
@@ -52,6 +52,13 @@ pub fn trim_supervisor(root_programs: bool) -> Result<(), Failure> {
 pub fn keep_for_programs() -> Result<(), Failure> {
     let needed = [Capability::CAP_KILL, Capability::CAP_SETGID, Capability::CAP_SETUID];
     let kept = needed.iter().fold(0, |mask, capability| mask | capability.bitmask());
+    let now = read()?;
+    write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
+}
+
+/// Keeps what it takes to end programs of other accounts. For what keeps an eye on one.
+pub(super) fn keep_for_ending() -> Result<(), Failure> {
+    let kept = Capability::CAP_KILL.bitmask();
     let now = read()?;
     write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
 }

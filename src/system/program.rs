@@ -7,19 +7,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{self, pipe2};
 
+use super::keeper::{self, Kept};
 use super::limits::PROGRAM;
-use super::poll::{PollFlags, wait_for_any};
+use super::poll::{PollFlags, wait, wait_for_any};
 use super::privileges::{Account, Drop, Keyring, drop_to};
-use super::process::{Child, Forked, close_all_except, exit_now, fork, let_signals_end_us};
+use super::process::{close_all_except, let_signals_end_us};
 use super::{Doing, Failure};
 
 /// Of each of its outputs, so much is kept; the rest is read and forgotten, so that the program need not wait.
@@ -29,7 +30,7 @@ const KEPT_OUTPUT: usize = 8 << 10;
 const READS_A_TURN: usize = 32;
 
 /// What a shell says when it cannot start something.
-const NOT_STARTED: i32 = 127;
+pub(super) const NOT_STARTED: i32 = 127;
 
 /// A program, and how it is to be started.
 pub struct Program<'a> {
@@ -47,7 +48,7 @@ pub struct Program<'a> {
 
 /// A program that was started. If it is dropped, it is ended.
 pub struct Running {
-    child: Option<Child>,
+    kept: Kept,
     outputs: [Output; 2],
 }
 
@@ -66,6 +67,8 @@ pub enum How {
     Killed(Signal),
     /// It took too long and was ended, with all that it had started.
     OutOfTime,
+    /// Nobody needed its answer any more, and it was ended likewise.
+    NotNeeded,
 }
 
 /// A program that has ended.
@@ -112,7 +115,8 @@ pub fn distrust(path: &Path) -> Option<String> {
 }
 
 impl Program<'_> {
-    /// Starts it, in a session and process group of its own.
+    /// Starts it, in a session and process group of its own, with a keeper that ends all that it has started when it has
+    /// ended itself, or when this process has.
     pub fn start(&self) -> Result<Running, Failure> {
         let doing = || format!("start {}", self.path.display());
         let input = memfd_create(c"input", MFdFlags::MFD_CLOEXEC).doing(doing)?;
@@ -121,25 +125,20 @@ impl Program<'_> {
         io::Seek::rewind(&mut file).doing(doing)?;
         let (output, written) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
         let (complaints, complained) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-        let parent = unistd::getpid().as_raw() as u32;
         let arguments = self.arguments()?;
         let environment = self.environment()?;
-        let child = match fork()? {
-            Forked::Child => {
-                let ends = [file.as_fd(), written.as_fd(), complained.as_fd()];
-                let failure = self.become_it(ends, &arguments, &environment, parent);
-                // Standard error is the pipe by now, or the log of the daemon still.
-                eprintln!("{failure}");
-                exit_now(NOT_STARTED)
-            }
-            Forked::Parent(child) => child,
-        };
+        let ends = [file.as_fd(), written.as_fd(), complained.as_fd()];
+        let kept = keeper::start(&ends, |parent| {
+            let failure = self.become_it(ends, &arguments, &environment, parent.as_raw() as u32);
+            // Standard error is the pipe by now, or the log of the daemon still.
+            eprintln!("{failure}");
+        })?;
         let outputs = [output, complaints].map(|pipe| {
             // Of the other end this says nothing: the program waits when it must.
             let _ = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
             Output { pipe: Some(pipe), kept: Vec::new() }
         });
-        Ok(Running { child: Some(child), outputs })
+        Ok(Running { kept, outputs })
     }
 
     fn arguments(&self) -> Result<Vec<CString>, Failure> {
@@ -198,14 +197,17 @@ impl Program<'_> {
 impl Running {
     /// What to wait for: that it ends, or writes something.
     pub fn watched(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let child = self.child.as_ref().map(|child| child.as_fd());
         let pipes = self.outputs.iter().filter_map(|output| output.pipe.as_ref().map(AsFd::as_fd));
-        child.into_iter().chain(pipes).map(|descriptor| (descriptor, PollFlags::POLLIN)).collect()
+        [self.kept.as_fd()]
+            .into_iter()
+            .chain(pipes)
+            .map(|descriptor| (descriptor, PollFlags::POLLIN))
+            .collect()
     }
 
     /// Whether it has ended by itself.
     pub fn has_ended(&self) -> bool {
-        self.child.as_ref().is_none_or(Child::has_ended)
+        self.kept.has_ended()
     }
 
     /// Reads what it has written since.
@@ -213,45 +215,40 @@ impl Running {
         self.outputs.iter_mut().for_each(Output::read);
     }
 
-    /// Ends it, if it has not ended, and all that it has left in its process group.
+    /// Ends it, if it has not ended, and all that it has started.
     pub fn end(mut self) -> Done {
         let out_of_time = !self.has_ended();
-        let status = self.end_group();
+        let status = self.kept.end();
         self.read();
         let how = match status {
             Some(WaitStatus::Exited(_, status)) => How::Exited(status),
             _ if out_of_time => How::OutOfTime,
             Some(WaitStatus::Signaled(_, signal, _)) => How::Killed(signal),
-            _ => How::OutOfTime,
+            _ => How::Killed(Signal::SIGKILL),
         };
         let [output, complaints] = self.outputs.each_mut().map(|output| std::mem::take(&mut output.kept));
         Done { how, output, complaints }
     }
 
-    /// Waits until it has ended, at most until the deadline.
-    pub fn wait(mut self, deadline: Instant) -> Done {
-        while !self.has_ended() && Instant::now() < deadline {
-            if wait_for_any(&self.watched(), Some(deadline)).is_err() {
+    /// Waits until it has ended, at most until the deadline, and only as long as there is nothing to see of who needs it.
+    pub fn wait(mut self, deadline: Instant, needed_by: Option<(BorrowedFd<'_>, PollFlags)>) -> Done {
+        let mut is_needed = true;
+        while is_needed && !self.has_ended() && Instant::now() < deadline {
+            let watched: Vec<_> = self.watched().into_iter().chain(needed_by).collect();
+            if wait_for_any(&watched, Some(deadline)).is_err() {
                 break;
             }
+            drop(watched);
             self.read();
+            is_needed = !needed_by.is_some_and(|seen| is_ready(seen));
         }
-        self.end()
-    }
-
-    /// While the first process is not reaped, the number of the group is its.
-    fn end_group(&mut self) -> Option<WaitStatus> {
-        let child = self.child.take()?;
-        let _ = killpg(child.pid(), Signal::SIGKILL);
-        child.kill();
-        Some(child.reap_within(Duration::ZERO))
+        let done = self.end();
+        if is_needed { done } else { Done { how: How::NotNeeded, ..done } }
     }
 }
 
-impl std::ops::Drop for Running {
-    fn drop(&mut self) {
-        self.end_group();
-    }
+fn is_ready(seen: (BorrowedFd<'_>, PollFlags)) -> bool {
+    matches!(wait([seen], Some(Instant::now())), Ok([ready]) if !ready.is_empty())
 }
 
 impl Output {

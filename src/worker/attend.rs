@@ -17,7 +17,7 @@ use super::{Client, Worker, favours, policy};
 use crate::config::{CommandExcess, Count, SessionOptions, SessionReuse, WeekMinute};
 use crate::ipc::link::Error;
 use crate::ipc::messages::{
-    FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
+    Arrival, FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
 };
 use crate::ipc::occurrences::What;
 use crate::log;
@@ -299,8 +299,9 @@ impl<'a> Attendance<'a> {
                 Ok(())
             }
             FromSession::Clear => return self.clear().map(|()| true),
-            FromSession::Reinitialize { ahead, greeted } => {
-                self.left = Some(Ending::Reinitialized { ahead, greeted });
+            FromSession::Reinitialize { ahead, greeted, stays } => {
+                let host = self.login.host().filter(|_| stays).unwrap_or_default().to_owned();
+                self.left = Some(Ending::Reinitialized(Arrival::Again { ahead, greeted, host }));
                 Ok(())
             }
             FromSession::Ready { .. } | FromSession::NotReady { .. } | FromSession::GiveAway { .. } => {

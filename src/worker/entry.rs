@@ -10,6 +10,7 @@ use super::processes::{Frontend, Session};
 use super::serve::{Ending, LOGIN_OVERTIME};
 use super::{Client, Worker};
 use crate::config::Count;
+use crate::events::Objection;
 use crate::ipc::messages::{Admission, FromSession, Leaving, Password, Security, ToFrontend, ToSupervisor};
 use crate::ipc::occurrences::What;
 use crate::log::{self, quoted};
@@ -182,9 +183,13 @@ impl Worker<'_> {
             Ok(Admission::No { why, text }) => return self.fail(user, &why, vec![text]),
             Err(ending) => return Progress::Over(ending),
         }
-        if let Err(refused) = self.ask_about_login(&login) {
-            self.not_logged_in();
-            return self.fail(user, "a program said no", vec![refused]);
+        match self.ask_about_login(client, &login, dialogue.deadline) {
+            Ok(()) => {}
+            Err(Objection::Said(words)) => {
+                self.not_logged_in();
+                return self.fail(user, "a program said no", vec![words]);
+            }
+            Err(Objection::NobodyThere) => return Progress::Over(Ending::Left(Leaving::Vanished)),
         }
         if let Err(refused) = login.open_session() {
             self.not_logged_in();

@@ -136,7 +136,7 @@ impl Worker<'_> {
     fn wait_for_client(mut self, frontend: processes::Frontend) -> Exit {
         match self.supervisor.receive() {
             Ok(Some((
-                ToWorker::Serve { id, peer, local, listener, proxy, masquerade, ahead, greeted },
+                ToWorker::Serve { id, peer, local, listener, proxy, masquerade, arrival },
                 Some(control),
             ))) => {
                 let here = match proxy {
@@ -149,7 +149,7 @@ impl Worker<'_> {
                 let client = Client { id, peer, local, listener, proxy, here, masquerade, control };
                 self.telling.introduce(&client);
                 self.introduce(&client);
-                self.serve(client, ahead, greeted, frontend)
+                self.serve(client, arrival, frontend)
             }
             // Retired, or the supervisor is gone: the frontend sees that its link has ended.
             Ok(Some((ToWorker::End | ToWorker::Kick | ToWorker::Finish, _)) | None) => Exit::Served,

@@ -236,6 +236,8 @@ pub fn settle(newborn: Newborn, inheritance: &Inheritance) -> Result<(Worker<'_>
     kept.extend([inheritance.null.as_raw_fd(), inheritance.empty_root.as_fd().as_raw_fd()]);
     kept.extend(log::descriptor());
     kept.extend(inheritance.telling.as_ref().map(|telling| telling.teller.as_fd().as_raw_fd()));
+    let places = inheritance.telling.as_ref().and_then(|telling| telling.plan.descriptor());
+    kept.extend(places.map(|places| places.as_raw_fd()));
     kept.extend(inheritance.config.inherited_users);
     kept.extend(inheritance.copies.iter().flat_map(Copies::descriptors));
     close_all_except(&kept);

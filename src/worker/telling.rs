@@ -1,6 +1,7 @@
 //! What the worker tells the events process of its client.
 
 use std::cell::RefCell;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
@@ -9,7 +10,8 @@ use super::accounting::Totals;
 use super::login::Login;
 use super::serve::Ending;
 use super::{Client, Worker, accounting};
-use crate::events::facts;
+use crate::config::EventName;
+use crate::events::{Asker, Objection, facts};
 use crate::ipc::messages::{Event, Leaving, Security};
 use crate::ipc::occurrences::{Identity, Occurrence, What, Whom};
 
@@ -53,7 +55,12 @@ impl Worker<'_> {
 
     /// Asks the programs of the administrator whether the session may do this. `Some`: what the client is told.
     pub(super) fn ask(&self, wish: Event) -> Option<String> {
-        let refused = self.ask_about(What::Wants(wish.clone())).err()?;
+        let asker = Asker { until: None, client: None };
+        let refused = match self.ask_about(What::Wants(wish.clone()), asker).err()? {
+            Objection::Said(words) => words,
+            // The session finds out for itself.
+            Objection::NobodyThere => "Nobody is there.".to_string(),
+        };
         let (event, path) = facts::asked(&wish);
         let why = format!("a program said: {refused}");
         let refusal = Event::Refused { operation: event.to_owned(), path: path.to_vec(), why };
@@ -62,15 +69,32 @@ impl Worker<'_> {
         Some(refused)
     }
 
-    /// Whether this user may log in, as far as programs are asked. `Err`: what he is told.
-    pub(super) fn ask_about_login(&self, login: &Login) -> Result<(), String> {
-        self.note_identity(login);
-        self.ask_about(What::WantsToLogIn)
+    /// Whether programs are asked before a client is greeted.
+    pub(super) fn asks_about_clients(&self) -> bool {
+        self.inheritance.telling.as_ref().is_some_and(|telling| telling.plan.asks(EventName::Connect))
     }
 
-    fn ask_about(&self, what: What) -> Result<(), String> {
+    /// Whether this client may be served, as far as programs are asked.
+    pub(super) fn ask_about_client(&self, client: &Client, until: Instant) -> Result<(), Objection> {
+        let asker = Asker { until: Some(until), client: Some(client.control.as_fd()) };
+        self.ask_about(What::WantsToConnect, asker)
+    }
+
+    /// Whether this user may log in, as far as programs are asked.
+    pub(super) fn ask_about_login(
+        &self,
+        client: &Client,
+        login: &Login,
+        until: Instant,
+    ) -> Result<(), Objection> {
+        self.note_identity(login);
+        let asker = Asker { until: Some(until), client: Some(client.control.as_fd()) };
+        self.ask_about(What::WantsToLogIn, asker)
+    }
+
+    fn ask_about(&self, what: What, asker: Asker<'_>) -> Result<(), Objection> {
         let Some(telling) = &self.inheritance.telling else { return Ok(()) };
-        telling.plan.ask(&Occurrence::now(self.telling.whom.borrow().clone(), what))
+        telling.plan.ask(&Occurrence::now(self.telling.whom.borrow().clone(), what), asker)
     }
 
     /// A proxy has named the client.
@@ -115,7 +139,7 @@ impl Worker<'_> {
     /// The client is served no more by this worker.
     pub(super) fn tell_of_the_end(&self, ending: &Ending, totals: &Totals) {
         let logged_in = self.telling.whom.borrow().identity.is_some();
-        let logs_out = matches!(ending, Ending::Left(Leaving::Quit) | Ending::Reinitialized { .. });
+        let logs_out = matches!(ending, Ending::Left(Leaving::Quit) | Ending::Reinitialized(_));
         if logged_in && logs_out {
             self.tell(What::LoggedOut);
         }
@@ -123,7 +147,7 @@ impl Worker<'_> {
             Ending::Left(why) => accounting::reason(*why),
             Ending::AtOnce => "the session was ended",
             // The next worker goes on with him.
-            Ending::Reinitialized { .. } => return,
+            Ending::Reinitialized(_) => return,
         };
         let Totals { files, sent, received } = *totals;
         let micros = u64::try_from(self.telling.since.elapsed().as_micros()).unwrap_or(u64::MAX);

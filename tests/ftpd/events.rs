@@ -47,7 +47,8 @@ pub fn wait_for(name: &str, count: usize) -> Value {
     })
 }
 
-fn names() -> Vec<String> {
+/// The names of all events so far.
+pub fn names() -> Vec<String> {
     events().iter().map(|event| event["event"].as_str().unwrap_or_default().to_owned()).collect()
 }
 

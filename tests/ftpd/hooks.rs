@@ -1,10 +1,11 @@
-//! Programs that are started when something happens, and those that are asked before.
+//! Programs that are started when something happens.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
+use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
 use crate::client::{Client, PATIENCE, reset};
@@ -19,23 +20,20 @@ tests! {
     a_name_of_any_bytes_reaches_the_program_as_it_is
     a_program_that_takes_too_long_is_ended_with_all_it_has_started
     what_a_program_leaves_behind_ends_with_it
+    what_a_program_has_started_ends_with_the_process_that_started_it
     a_program_that_fails_is_told_of_in_the_log
     what_a_program_writes_is_in_the_log_and_bounded
     a_thousand_events_start_a_thousand_programs
     one_at_once_keeps_the_order
     what_is_too_much_for_the_queue_is_dropped_and_told
     nobody_waits_for_a_program_that_is_slow
-    a_program_that_is_asked_before_can_refuse_with_its_own_words
-    everything_that_can_be_refused_can_be_refused
-    a_program_that_does_not_answer_refuses
-    a_login_can_be_refused
     a_program_that_others_could_change_is_not_started
     a_hook_that_makes_no_sense_is_an_error_with_its_line
     only_a_hook_that_says_so_runs_as_root
 }
 
 /// Makes a program of this shell script, and says how it is configured.
-fn program(world: &World, name: &str, script: &str) -> String {
+pub fn program(world: &World, name: &str, script: &str) -> String {
     let path = format!("/run/world/hooks/{name}");
     world.write(&path, format!("#!/bin/sh\n{script}\n"));
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("mode of the program");
@@ -43,12 +41,12 @@ fn program(world: &World, name: &str, script: &str) -> String {
 }
 
 /// The settings of a hook.
-fn hook(world: &World, name: &str, events: &str, script: &str) -> String {
+pub fn hook(world: &World, name: &str, events: &str, script: &str) -> String {
     format!("{}hook.{name}.events = [{events}]\n", program(world, name, script))
 }
 
 /// Waits for a file that a program puts into place, and reads it.
-fn wait_for_file(path: &str) -> String {
+pub fn wait_for_file(path: &str) -> String {
     let text = wait_until(&format!("there is {path}"), || fs::read(path).ok());
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -150,14 +148,42 @@ fn a_program_that_takes_too_long_is_ended_with_all_it_has_started() {
     wait_until("nobody sleeps", || (sleeping() == 0).then_some(()));
 }
 
+fn sleeping(title: &str) -> usize {
+    process::all_of_this_world().iter().filter(|one| one.title().starts_with(title)).count()
+}
+
 fn what_a_program_leaves_behind_ends_with_it() {
     let world = World::new();
-    let server = Server::start(&world, &hook(&world, "fork", "\"login\"", "sleep 1236 & echo left"));
+    // One of them is in a session of its own, and the child of nobody.
+    let script = "sleep 1236 & setsid sh -c 'sleep 1236 & sleep 1236 &'\necho left";
+    let server = Server::start(&world, &hook(&world, "fork", "\"login\"", script));
     let _client = Client::logged_in("alice");
     server.wait_for_log("hook fork (login of #1): left");
-    wait_until("nobody sleeps", || {
-        process::all_of_this_world().iter().all(|one| !one.title().starts_with("sleep 1236")).then_some(())
-    });
+    wait_until("nobody sleeps", || (sleeping("sleep 1236") == 0).then_some(()));
+    wait_until("nobody keeps anything", || server.find("keeper").is_none().then_some(()));
+}
+
+fn what_a_program_has_started_ends_with_the_process_that_started_it() {
+    let world = World::new();
+    let script = "sleep 1239 & setsid sh -c 'sleep 1239 & sleep 1239'";
+    let settings = hook(&world, "after", "\"login\"", script)
+        + &hook(&world, "before", "\"deleted\"", script)
+        + "hook.before.when = \"before\"\n";
+    world.give("alice", "file", "content");
+    let server = Server::start(&world, &settings);
+    let mut client = Client::logged_in("alice");
+    wait_until("what the program has started sleeps", || (sleeping("sleep 1239") == 3).then_some(()));
+    // The keeper belongs to nobody whom the program could be, and can do nothing but end processes.
+    let keeper = server.process("keeper");
+    assert_eq!((keeper.uids(), keeper.capabilities("CapPrm")), (vec![0; 4], 1 << 5));
+    kill(server.process("events").pid, Signal::SIGKILL).expect("kill");
+    wait_until("nobody sleeps", || (sleeping("sleep 1239") == 0).then_some(()));
+    client.send("DELE file");
+    wait_until("what the program has started sleeps", || (sleeping("sleep 1239") == 3).then_some(()));
+    kill(server.parent_of(&server.process("session")).pid, Signal::SIGKILL).expect("kill");
+    client.expect_end();
+    wait_until("nobody sleeps", || (sleeping("sleep 1239") == 0).then_some(()));
+    assert!(fs::exists("/home/alice/file").expect("home"));
 }
 
 fn a_program_that_fails_is_told_of_in_the_log() {
@@ -261,111 +287,6 @@ fn nobody_waits_for_a_program_that_is_slow() {
     assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
 }
 
-fn a_program_that_is_asked_before_can_refuse_with_its_own_words() {
-    let world = World::new();
-    let script = "case $FTPD_PATH in
-        *.exe) echo 'No programs here.'; echo 'And this is for the log.'; exit 1;;
-        *.bat) printf 'No\\r\\n226 Transfer complete.\\033[0m\\n'; exit 1;;
-        *.com) exit 1;;
-        esac; [ $FTPD_WHEN = before ] && [ -z \"$FTPD_RESULT\" ] && [ -z \"$FTPD_BYTES\" ]";
-    let settings = hook(&world, "scan", "\"file-received\"", script) + "hook.scan.when = \"before\"\n";
-    let server = Server::start(&world, &settings);
-    let mut client = Client::logged_in("alice");
-    client.transmit("STOR file.txt", b"content");
-    let reply = client.command("STOR file.exe", 550);
-    assert_eq!(reply.whole().trim_end(), "550 No programs here.");
-    let reply = client.command("STOR file.bat", 550);
-    assert_eq!(reply.whole().trim_end(), "550 No");
-    let reply = client.command("STOR file.com", 550);
-    assert_eq!(reply.whole().trim_end(), "550 This is not allowed.");
-    client.transmit("STOR other.txt", b"content");
-    let mut left: Vec<_> = fs::read_dir("/home/alice").expect("home").map(|e| e.expect("entry").file_name()).collect();
-    left.sort();
-    assert_eq!(left, ["file.txt", "other.txt"]);
-    server.wait_for_log("hook scan (file-received of #1): And this is for the log.");
-    let line = server.wait_for_log("refused \"file-received\" \"/file.exe\"");
-    assert!(line.contains("a program said: No programs here."), "{line}");
-}
-
-fn everything_that_can_be_refused_can_be_refused() {
-    let world = World::new();
-    world.give("alice", "file", "content");
-    world.give("alice", "dir/inner", "content");
-    let events = "\"file-sent\", \"file-received\", \"deleted\", \"renamed\", \"directory-made\", \"directory-removed\", \
-                  \"mode-changed\", \"time-changed\", \"group-changed\", \"linked\", \"copied\"";
-    let settings = hook(&world, "no", events, "echo no $FTPD_EVENT $FTPD_PATH $FTPD_TO_PATH; exit 1")
-        + "hook.no.when = \"before\"\n";
-    let _server = Server::start(&world, &settings);
-    let mut client = Client::logged_in("alice");
-    let mut tree = std::process::Command::new("find");
-    tree.args(["/home/alice", "-printf", "%p %m %g %T@\\n"]);
-    let before = tree.output().expect("find").stdout;
-    let _data = client.passive();
-    for (line, told) in [
-        ("RETR file", "file-sent /file"),
-        ("STOR new", "file-received /new"),
-        ("STOR file", "file-received /file"),
-        ("APPE file", "file-received /file"),
-        ("STOU", "file-received /upload"),
-        ("DELE file", "deleted /file"),
-        ("MKD new", "directory-made /new"),
-        ("SITE MKDIR new/deep", "directory-made /new/deep"),
-        ("RMD dir", "directory-removed /dir"),
-        ("SITE RMDIR dir", "directory-removed /dir"),
-        ("SITE CHMOD 600 file", "mode-changed /file"),
-        ("MFF UNIX.mode=0600; file", "mode-changed /file"),
-        ("MFMT 20200101000000 file", "time-changed /file"),
-        ("SITE UTIME 20200101000000 file", "time-changed /file"),
-        ("SITE CHGRP staff file", "group-changed /file"),
-        ("SITE SYMLINK file link", "linked /link /file"),
-        ("SITE COPY file copy", "copied /file /copy"),
-    ] {
-        let reply = client.command(line, 550);
-        assert_eq!(reply.whole().trim_end(), format!("550 no {told}"), "{line}");
-    }
-    client.command("RNFR file", 350);
-    assert_eq!(client.command("RNTO other", 550).whole().trim_end(), "550 no renamed /file /other");
-    client.command("SITE CPFR file", 350);
-    assert_eq!(client.command("SITE CPTO copy", 550).whole().trim_end(), "550 no copied /file /copy");
-    assert!(tree.output().expect("find").stdout == before, "something was changed");
-}
-
-fn a_program_that_does_not_answer_refuses() {
-    let world = World::new();
-    let settings = hook(&world, "hang", "\"deleted\"", "sleep 1238")
-        + "hook.hang.when = \"before\"\nhook.hang.time-limit = 1\n"
-        + &hook(&world, "gone", "\"directory-made\"", "")
-        + "hook.gone.when = \"before\"\n";
-    world.give("alice", "file", "content");
-    let server = Server::start(&world, &settings);
-    fs::remove_file("/run/world/hooks/gone").expect("program");
-    let mut client = Client::logged_in("alice");
-    let reply = client.command("DELE file", 550);
-    assert_eq!(reply.text(), "It could not be checked whether this is allowed.");
-    assert!(fs::exists("/home/alice/file").expect("home"));
-    server.wait_for_log("hook hang (deleted of #1) took longer than 1 s and was ended");
-    client.command("MKD new", 550);
-    assert!(!fs::exists("/home/alice/new").expect("home"));
-}
-
-fn a_login_can_be_refused() {
-    let world = World::new();
-    let script = "[ $FTPD_USER != alice ] || { echo Not at this hour.; exit 1; }";
-    let settings = hook(&world, "hours", "\"login\"", script) + "hook.hours.when = \"before\"\n";
-    let server = Server::start(&world, &settings);
-    let mut client = Client::greeted();
-    client.command("USER alice", 331);
-    let reply = client.command(&format!("PASS {}", crate::accounts::PASSWORD), 530);
-    assert!(reply.whole().contains("Not at this hour."), "{}", reply.whole());
-    server.wait_for_log("USER \"alice\" failed login: a program said no");
-    client.log_in("bob");
-    // Who does not know the password is not told.
-    let mut stranger = Client::greeted();
-    stranger.command("USER alice", 331);
-    let reply = stranger.command("PASS wrong", 530);
-    assert!(!reply.whole().contains("hour"), "{}", reply.whole());
-}
-
 /// What `ftpd check` says of these settings.
 fn checked(world: &World, settings: &str) -> String {
     let configuration = world.own_directory("etc").join("checked.toml");
@@ -405,7 +326,7 @@ fn a_hook_that_makes_no_sense_is_an_error_with_its_line() {
     for (settings, complaint) in [
         ("hook.a.events = [\"login\"]\n".to_string(), "[hook.a] program: is missing"),
         (format!("{good}hook.a.events = [\"upload\"]\n"), "checked.toml:2: [hook.a] events: \"upload\" is none of"),
-        (format!("{good}hook.a.events = [\"connect\"]\nhook.a.when = \"before\"\n"), "connect cannot be refused"),
+        (format!("{good}hook.a.events = [\"logout\"]\nhook.a.when = \"before\"\n"), "logout cannot be refused"),
         (format!("{good}hook.a.events = [\"connect\"]\nhook.a.account = \"%u\"\n"), "connect has no session"),
         (format!("{good}hook.a.events = []\n"), "the program is never started"),
         ("hook.a.program = \"scan\"\n".to_string(), "\"scan\" is no absolute path"),

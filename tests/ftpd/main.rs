@@ -72,6 +72,7 @@ modules! {
     login_records
     events
     hooks
+    asked_before
     systemd
     background
     doctor

@@ -12,10 +12,16 @@ pub fn host(_session: &mut Session, _name: &[u8]) -> Outcome {
     Ok(Reply::new(Code::BadSequence, "HOST comes before USER, and you are logged in."))
 }
 
-/// USER: nobody becomes somebody else within a session; the process is this user for good.
-pub fn user(session: &mut Session, _name: &[u8]) -> Outcome {
-    let text = format!("You are logged in as {}. Connect again to be somebody else.", session.user);
-    Ok(Reply::new(Code::NotLoggedIn, text))
+/// USER: logs out, and begins another login (RFC 959 4.1.1). This process is its user for good, so whoever serves the client
+/// next hears USER again, and answers it. He could not go on with TLS.
+pub fn user(session: &mut Session, name: &[u8]) -> Outcome {
+    if session.protection.is_some() {
+        let text = format!("You are logged in as {}. Say REIN first, or connect again.", session.user);
+        return Ok(Reply::new(Code::NotLoggedIn, text));
+    }
+    session.control.hand_on(&[b"USER ", name].concat());
+    session.ending = Some(End::Reinitialized { greeted: true, stays: true });
+    Ok(Reply::new(Code::NeedPassword, "Logged out."))
 }
 
 /// PASS without USER before it.
@@ -166,7 +172,7 @@ pub fn rein(session: &mut Session) -> Outcome {
         session.clearing = Some(Clearing::ToBeginAnew);
         return Ok(Reply::new(Code::Ready, "Logged out."));
     }
-    session.ending = Some(End::Reinitialized { greeted: false });
+    session.ending = Some(End::Reinitialized { greeted: false, stays: false });
     Ok(Reply::new(Code::Ready, "Logged out."))
 }
 

@@ -66,7 +66,7 @@ pub fn ask(config: &Config, attempted: &Attempt<'_>, password: &Password) -> Res
     let started = program.start();
     memory::wipe(&mut input);
     let running = started.map_err(|failure| no(format!("check: {failure}")))?;
-    let mut done = running.wait(Instant::now() + check.time_limit.duration());
+    let mut done = running.wait(Instant::now() + check.time_limit.duration(), None);
     for line in
         done.complaints.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(MAX_COMPLAINTS)
     {
@@ -77,7 +77,7 @@ pub fn ask(config: &Config, attempted: &Attempt<'_>, password: &Password) -> Res
         How::Exited(0) => read(path, attempted.name, &done.output),
         How::Exited(status) => Err(format!("the program failed with status {status}")),
         How::Killed(signal) => Err(format!("the program was killed by {signal}")),
-        How::OutOfTime => {
+        How::OutOfTime | How::NotNeeded => {
             Err(format!("the program took longer than {} s and was ended", check.time_limit.seconds()))
         }
     };

@@ -68,7 +68,7 @@ impl Case {
 pub const CASES: &[Case] = &[
     // Who and how.
     takes("HOST", "ftp.example.org", "503").silly("\0", "503").strangers("502"),
-    takes("USER", "alice", "530").silly("\u{1b}[2J", "530").strangers("331"),
+    takes("USER", "alice", "331").silly("\u{1b}[2J", "331").strangers("331"),
     takes("PASS", "wonderland", "503").or_none("503").silly("\0", "503").strangers("503"),
     takes("ACCT", "sales", "202").or_none("202").silly("\0", "202").strangers("202"),
     bare("REIN", "220").silly("now", "501").strangers("220"),
