@@ -225,6 +225,20 @@ fn every_option_is_used() {
 /// A row of docs/coming-from-pyftpdlib.md: what theirs is called, and the names of its tests.
 fn rows() -> Vec<(String, String)> {
     let text = committed("docs/coming-from-pyftpdlib.md");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut section = String::new();
+    for line in text.lines() {
+        if line.starts_with("## ") {
+            section = line.to_string();
+        }
+        // What goes on about the row above begins with dots.
+        if let Some((theirs, _)) = line.strip_prefix("| ").and_then(|row| row.split_once(" | "))
+            && !theirs.starts_with('…')
+            && theirs != "theirs"
+        {
+            assert!(seen.insert((section.clone(), theirs)), "{section}: there are two rows about {theirs}");
+        }
+    }
     let rows = text.lines().filter_map(|line| {
         // A bar in code is written with a backslash in front of it.
         let cells: Vec<String> = line

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{print, refuse};
-use crate::config::{Config, Finding, Host, Problem, Rule};
+use crate::config::{Config, Finding, Host, Problem, Rule, Source};
 use crate::users::{examine as users_files, file, uids};
 use crate::worker::keys;
 
@@ -151,13 +151,36 @@ fn missing_accounts(config: &Config) -> Vec<Problem> {
             user(&Rule::section(&rule.name), "owner", owner);
         }
     }
+    let Some((known_users, known_groups)) = known_without_account(config) else { return problems };
     for (section, key, names) in lists {
-        names.iter().for_each(|name| user(&section, key, name));
+        names.iter().filter(|name| !known_users.contains(name)).for_each(|name| user(&section, key, name));
     }
     for (section, key, names) in groups {
-        for name in names.iter().filter(|name| users::get_group_by_name(name.as_str()).is_none()) {
+        let is_unknown = |name: &&String| {
+            !known_groups.contains(name) && users::get_group_by_name(name.as_str()).is_none()
+        };
+        for name in names.iter().filter(is_unknown) {
             problems.push(config.problem(&section, key, format!("there is no group {name:?}")));
         }
     }
     problems
+}
+
+/// The users and groups that are known to users files alone, which lists may name as well. None: that cannot be told, since
+/// a file cannot be read, or a program is asked.
+fn known_without_account(config: &Config) -> Option<(Vec<String>, Vec<String>)> {
+    let mut known = (vec!["anonymous".to_string()], Vec::new());
+    let hosts = config.host.keys().map(|host| Some(host.as_str()));
+    for host in std::iter::once(None).chain(hosts) {
+        let asks_program = config.check.program.is_some() && config.sources(host).contains(&Source::Check);
+        if asks_program {
+            return None;
+        }
+        if let Some(file) = file::open(config, host).ok()? {
+            let (users, groups) = users_files::names(&file).ok()?;
+            known.0.extend(users);
+            known.1.extend(groups);
+        }
+    }
+    Some(known)
 }

@@ -17,6 +17,16 @@ pub fn examine(file: &UsersFile, config: &Config) -> Result<Vec<Problem>, Error>
     Ok(problems(&users, config))
 }
 
+/// The names of all users, and of all groups that they count as members of.
+pub fn names(file: &UsersFile) -> Result<(Vec<String>, Vec<String>), Error> {
+    let content = file.read()?;
+    let users = content.users()?;
+    let names: Vec<String> = users.names().map(String::from).collect();
+    let entries = names.iter().filter_map(|name| users.entry(name)?.ok());
+    let groups = entries.flat_map(|entry| entry.own.groups).collect();
+    Ok((names, groups))
+}
+
 fn problems(users: &UsersText<'_>, config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut uids: BTreeMap<u32, &str> = BTreeMap::new();

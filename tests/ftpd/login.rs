@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::accounts::Account;
 use crate::client::{Client, Reply};
-use crate::server::Server;
+use crate::process;
+use crate::server::{Server, wait_until};
 use crate::world::World;
 
 tests! {
@@ -399,11 +400,13 @@ fn a_session_cannot_become_another_user() {
     let world = World::new();
     let server = Server::start(&world, "");
     let mut client = Client::logged_in("alice");
-    client.send("USER bob");
-    let code = client.read_reply().code;
-    assert!([530, 503].contains(&code), "USER after login: {code}");
-    client.send("PASS wonderland");
-    let code = client.read_reply().code;
-    assert!([530, 503, 202, 230].contains(&code), "PASS after login: {code}");
-    assert_eq!(server.process("session").uids(), [2001; 4]);
+    let session = server.process("session");
+    // Another login is another process (reinitialize.rs); this one is alice as long as it lives.
+    client.command("PASS wonderland", 503);
+    client.command("USER bob", 331);
+    wait_until("her session has ended", || match process::Process::read(session.pid) {
+        Some(still) => (still.uids() != [2001; 4]).then(|| panic!("{:?}", still.uids())),
+        None => Some(()),
+    });
+    client.command("MKD new", 530);
 }

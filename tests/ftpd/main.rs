@@ -37,6 +37,7 @@ modules! {
     login
     pam
     virtual_users
+    entries_of_users
     user_command
     external_check
     homes

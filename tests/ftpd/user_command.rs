@@ -23,6 +23,7 @@ tests! {
     two_at_a_time_wait_for_each_other
     what_others_may_read_is_not_written
     what_would_not_work_is_not_written
+    who_is_there_already_is_not_added_again
     options_are_set_and_removed
     who_was_removed_cannot_log_in
     a_list_and_an_entry_show_no_hash
@@ -293,6 +294,14 @@ fn what_would_not_work_is_not_written() {
     user(&world, &["add", "anne", "--hash-stdin"], "letmein").refused("the password itself");
     write(&world, "[anne]\npassword = secret\n");
     user(&world, &["add", "bob", "--hash-stdin"], HASH).refused("ftpd-users.toml:2:12: text stands in quotes");
+}
+
+fn who_is_there_already_is_not_added_again() {
+    let world = world();
+    user(&world, &["add", "anne", "--hash-stdin"], HASH).ok();
+    let before = file();
+    user(&world, &["add", "anne", "--hash-stdin"], HASH).refused("there is a user \"anne\" already");
+    assert_eq!(file(), before);
 }
 
 fn options_are_set_and_removed() {
