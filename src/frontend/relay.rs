@@ -10,7 +10,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 
 use super::connection::part;
 use crate::ipc::messages::{FromFrontend, LoginLink, ToFrontend};
-use crate::system::memory::wipe;
+use crate::system::memory::{self, wipe};
 use crate::system::poll::{CLIENT_GONE, PollFlags, wait};
 use crate::system::title;
 use crate::tls::stream::Stream;
@@ -39,6 +39,8 @@ struct Relay {
 /// `limit`: how long that may take.
 pub fn run(client: OwnedFd, stream: Stream, session: OwnedFd, worker: &LoginLink, limit: Duration) {
     title::set("ftpd: relay");
+    memory::give_back_freed();
+    memory::give_back_stack();
     let mut relay = Relay {
         client,
         stream,

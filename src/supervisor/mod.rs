@@ -40,6 +40,7 @@ use sd_notify::NotifyState;
 use crate::config::{Config, ConfigSource};
 use crate::ipc::control::Whom;
 use crate::log;
+use crate::system::memory::{self, Plugs};
 use crate::system::process::DescriptorLimit;
 use crate::system::signals::Signals;
 use crate::system::{Doing, Failure, capabilities, landlock, mounts, title};
@@ -81,6 +82,8 @@ struct Supervisor {
     source: ConfigSource,
     descriptors: DescriptorLimit,
     inheritance: Rc<Inheritance>,
+    /// Keeps what workers allocate out of the pages of what they inherit.
+    plugs: Plugs,
     epoll: Epoll,
     signals: Signals,
     listeners: Vec<Listener>,
@@ -128,6 +131,7 @@ struct Supervisor {
 pub fn run(config: Config, source: ConfigSource) -> ExitCode {
     match start(config, source) {
         Ok(mut supervisor) => {
+            memory::give_back_stack();
             let exit = supervisor.serve();
             supervisor.finish_recording();
             exit
@@ -165,6 +169,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
         source,
         descriptors,
         inheritance,
+        plugs: Plugs::default(),
         epoll,
         signals,
         listeners,
@@ -212,6 +217,7 @@ fn start(config: Config, source: ConfigSource) -> Result<Supervisor, Failure> {
     let addresses: Vec<_> = supervisor.listeners.iter().map(|listener| listener.address).collect();
     supervisor.source.announce(&addresses);
     notify(&[NotifyState::Ready]);
+    supervisor.plugs.renew();
     Ok(supervisor)
 }
 

@@ -97,6 +97,8 @@ impl Supervisor {
         self.begin_recording(recorder);
         self.begin_control();
         self.begin_publishing();
+        // Those of the old configuration are free now.
+        self.plugs.renew();
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use crate::ipc::messages::{
 };
 use crate::ipc::occurrences::What;
 use crate::log;
+use crate::system::memory;
 use crate::system::poll::{PollFlags, wait};
 use crate::system::socket;
 
@@ -99,6 +100,7 @@ impl<'a> Attendance<'a> {
 
     /// Until the session has ended, and its login with it.
     pub fn until_the_end(mut self) -> (Ending, Totals) {
+        memory::give_back_stack();
         let ending = self.attend();
         if matches!(ending, Ending::AtOnce) {
             self.session.kill();

@@ -97,6 +97,17 @@ impl Process {
         all
     }
 
+    /// How many KiB of its heap nobody else has in memory, and how many there are.
+    pub fn heap(&self) -> (u64, u64) {
+        let maps = fs::read_to_string(format!("/proc/{}/smaps", self.pid)).expect("smaps");
+        let (_, heap) = maps.split_once("[heap]").expect("a heap");
+        let kib = |name: &str| {
+            let line = heap.lines().find_map(|line| line.strip_prefix(name)).expect("a field of smaps");
+            line.trim_end_matches("kB").trim().parse().expect("a number")
+        };
+        (kib("Private_Dirty:"), kib("Rss:"))
+    }
+
     pub fn is_there(&self) -> bool {
         Process::read(self.pid).is_some()
     }

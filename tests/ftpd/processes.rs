@@ -32,6 +32,7 @@ tests! {
     a_stopped_session_ends_with_its_client
     a_stopped_session_is_not_served_for_ever
     a_session_leaks_nothing
+    a_session_shares_the_memory_of_what_was_prepared_for_it
     spare_workers_are_replaced
 }
 
@@ -290,6 +291,22 @@ fn a_session_leaks_nothing() {
     let before = descriptors();
     (0..50).for_each(|_| once());
     assert_eq!(descriptors(), before);
+}
+
+fn a_session_shares_the_memory_of_what_was_prepared_for_it() {
+    let world = World::new();
+    let server = Server::start(&world, "");
+    let has_little_of_its_own = |when: &str| {
+        let _client = Client::logged_in("alice");
+        let (own, all) = server.process("session").heap();
+        assert!(own > 0 && own * 3 < all, "{when} a session has {own} of {all} KiB for itself");
+    };
+    has_little_of_its_own("from the start");
+    wait_until("nobody is logged in", || server.find("session").is_none().then_some(()));
+    let lines = server.log_length();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log_after(lines, "configuration reloaded");
+    has_little_of_its_own("after a reload");
 }
 
 fn spare_workers_are_replaced() {
