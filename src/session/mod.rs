@@ -64,7 +64,6 @@ use crate::protocol::command::Command;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::{State, dispatch};
-use crate::system::memory;
 use crate::system::privileges::Dropped;
 pub use authorize::Powers;
 use control::{Control, Line};
@@ -319,7 +318,6 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
     session.worker.ready(start.place);
     let greeting = session.greeting(start.by_certificate, start.greeting);
     session.control.queue(&greeting);
-    memory::give_back_stack();
     match session.serve() {
         End::Left(why) => {
             session.bid_farewell();

@@ -28,7 +28,7 @@ use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
 use crate::system::process::{
     Child, Forked, close_all_except, fork, fork_as_it_is, silence_standard_streams,
 };
-use crate::system::{Doing, Failure, landlock, limits, process, status, title};
+use crate::system::{Doing, Failure, landlock, limits, memory, process, status, title};
 use crate::tls::setup;
 use crate::tls::tickets::TicketKey;
 
@@ -388,6 +388,7 @@ impl Worker<'_> {
         }
         landlock::confine_session(place.root.as_fd(), access)?;
         parts.filters.confine_session(access)?;
+        memory::give_back_stack();
         Ok((dropped, place, page))
     }
 
