@@ -53,6 +53,7 @@ modules! {
     proxy
     connection
     every_verb
+    examples
     mistakes_of_others
     reinitialize
     limits

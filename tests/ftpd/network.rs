@@ -1,6 +1,6 @@
 //! The network of a world: a loopback interface that is up, and more addresses on it, by rtnetlink(7).
 
-use std::net::Ipv6Addr;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{
@@ -22,19 +22,22 @@ pub fn bring_up_loopback() {
     ask_kernel(RTM_NEWLINK, 0, &message);
 }
 
-/// Gives the loopback interface one more IPv6 address.
-pub fn add_address(address: Ipv6Addr) {
+/// Gives the loopback interface one more address.
+pub fn add_address(address: impl Into<IpAddr>) {
     const RTM_NEWADDR: u16 = 20;
     const NLM_F_CREATE: u16 = 0x400;
     const IFA_LOCAL: u16 = 2;
     const IFA_F_NODAD: u8 = 2;
-    let family = nix::libc::AF_INET6 as u8;
+    let (family, octets) = match address.into() {
+        IpAddr::V4(address) => (nix::libc::AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (nix::libc::AF_INET6, address.octets().to_vec()),
+    };
     // struct ifaddrmsg: family, prefix length, flags, scope, interface; then one attribute.
-    let mut message = vec![family, 128, IFA_F_NODAD, 0];
+    let mut message = vec![family as u8, octets.len() as u8 * 8, IFA_F_NODAD, 0];
     message.extend(LOOPBACK.to_ne_bytes());
-    message.extend(20u16.to_ne_bytes());
+    message.extend((4 + octets.len() as u16).to_ne_bytes());
     message.extend(IFA_LOCAL.to_ne_bytes());
-    message.extend(address.octets());
+    message.extend(octets);
     ask_kernel(RTM_NEWADDR, NLM_F_CREATE, &message);
 }
 
