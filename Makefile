@@ -77,7 +77,9 @@ PROGRAM_FILES = \
     644:SECURITY.md:$(SHARE)/doc/ftpd/SECURITY.md \
     644:CHANGELOG.md:$(SHARE)/doc/ftpd/CHANGELOG.md \
     $(foreach file,$(wildcard packaging/monitoring/*),644:$(file):$(SHARE)/doc/ftpd/$(file:packaging/%=%)) \
-    $(foreach file,$(wildcard docs/*.md docs/examples/* docs/images/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%)) \
+    644:CONTRIBUTING.md:$(SHARE)/doc/ftpd/CONTRIBUTING.md \
+    $(foreach file,$(wildcard docs/*.md docs/images/*),644:$(file):$(SHARE)/doc/ftpd/$(file)) \
+    $(foreach file,$(wildcard docs/examples/*),644:$(file):$(SHARE)/doc/ftpd/$(file:docs/%=%)) \
     $(foreach file,$(wildcard target/package/sbom.cdx.json.gz),644:$(file):$(SHARE)/doc/ftpd/sbom.cdx.json.gz)
 # An installed one of these is the administrator's: it is neither overwritten nor removed.
 CONFIGURATION_FILES = \
@@ -127,7 +129,7 @@ package-files: build
 	@gzip -9nc man/ftpd-users.5 > target/package/ftpd-users.5.gz
 
 # The time of everything in a package is that of the last change.
-package-files deb rpm: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)
+package-files deb rpm: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 deb: package-files
 	$(CARGO) deb --no-build
 	@if command -v lintian >/dev/null; then lintian --allow-root --fail-on error,warning target/debian/*.deb; fi

@@ -177,6 +177,22 @@ fn packages_hold_all_documents_and_examples() {
 }
 
 #[test]
+fn links_of_packaged_documents_lead_to_others() {
+    let contents = rpm();
+    let mut links = 0;
+    for (path, source) in contents.iter().filter(|(path, _)| path.ends_with(".md")) {
+        let text = std::fs::read_to_string(repository().join(source)).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            let (directory, _) = path.rsplit_once('/').unwrap();
+            assert!(contents.contains_key(&format!("{directory}/{target}")), "{path} leads to {target}");
+            links += 1;
+        }
+    }
+    assert!(links > 5);
+}
+
+#[test]
 fn upgrades_keep_what_is_below_etc() {
     let configured: BTreeSet<String> =
         names(&deb()).iter().filter(|path| path.starts_with("/etc/")).map(|path| path.to_string()).collect();
