@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::value::text_values;
 use crate::system::time_zone;
@@ -22,11 +22,13 @@ impl WeekMinute {
         WeekMinute::at(seconds + time_zone::offset_at(seconds))
     }
 
-    /// How many seconds are left of this minute.
-    pub fn seconds_left() -> u64 {
-        let seconds = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs().cast_signed());
+    /// How much is left of this minute.
+    pub fn rest() -> Duration {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let seconds = since.as_secs().cast_signed();
         // Zones have been some odd seconds ahead.
-        60 - (seconds + time_zone::offset_at(seconds)).rem_euclid(60).cast_unsigned()
+        let passed = (seconds + time_zone::offset_at(seconds)).rem_euclid(60).cast_unsigned();
+        Duration::from_secs(60 - passed).saturating_sub(Duration::from_nanos(since.subsec_nanos().into()))
     }
 
     /// The minute of a time in seconds since 1970, where the time zone has been added.

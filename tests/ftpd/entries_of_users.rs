@@ -211,7 +211,7 @@ fn a_user_comes_from_his_networks_alone() {
 }
 
 /// Sets the clock of the world so far ahead of universal time, in seconds.
-fn set_zone(world: &World, ahead: i32) {
+pub fn set_zone(world: &World, ahead: i32) {
     // tzfile(5): a header and a zone, for readers of 32 bits, and again for others.
     let counts = [0u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
     let half = [&b"TZif2"[..], &[0; 15], &counts, &ahead.to_be_bytes(), &[0, 0], b"XXX\0"].concat();

@@ -1,6 +1,6 @@
 //! What the configuration says of rates: of one session, and of what several share.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::super::caps::Login;
 use super::super::limits::Key;
@@ -21,13 +21,9 @@ pub(super) fn options(config: &Config, login: &Login) -> SessionOptions {
 /// When the hours of the week change one of these rates.
 pub(super) fn next_change(rates: &[&Rate], minute: WeekMinute) -> Option<Instant> {
     let minutes = rates.iter().filter_map(|rate| rate.next_change(minute)).min()?;
-    // Of this minute, some seconds have passed.
-    let seconds = u64::from(minutes.min(LONGEST_UNCHANGED)) * 60 - second_of_minute();
-    Some(Instant::now() + Duration::from_secs(seconds))
-}
-
-fn second_of_minute() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() % 60)
+    // Of this minute, some of the time has passed.
+    let whole = Duration::from_secs(u64::from(minutes.clamp(1, LONGEST_UNCHANGED) - 1) * 60);
+    Some(Instant::now() + whole + WeekMinute::rest())
 }
 
 /// What the configuration says of one session.
