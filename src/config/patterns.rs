@@ -90,6 +90,22 @@ impl PathPattern {
         rest.len() <= self.steps.len()
     }
 
+    /// Whether it names what is called so in whatever directory (`/**/private`): then nothing in a directory gets out of it,
+    /// or into it, when that is moved.
+    pub fn is_of_any_place(&self) -> bool {
+        let (last, above) =
+            self.steps.split_last().map_or((None, &[][..]), |(last, above)| (Some(last), above));
+        !self.from_home
+            && !above.is_empty()
+            && above.iter().all(|step| *step == Step::Any)
+            && last.is_some_and(|last| *last != Step::Any)
+    }
+
+    /// Whether it says how deep the directories are that it names (there is no `**` in it).
+    pub fn is_of_some_depth(&self) -> bool {
+        !self.steps.contains(&Step::Any)
+    }
+
     /// The names from the root down that are said in front of the first pattern, and what follows them.
     pub fn literal(&self, home: &[&[u8]]) -> (Vec<Vec<u8>>, usize) {
         let said = self.steps.iter().map_while(|step| match step {

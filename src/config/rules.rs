@@ -203,7 +203,23 @@ impl Rules {
     pub fn in_directory(&self, place: Place<'_>) -> Option<usize> {
         let home: Vec<&[u8]> = self.home.iter().map(Vec::as_slice).collect();
         let mut patterns = self.rules.iter().map(|selected| &selected.rule.options.paths);
-        patterns.position(|paths| paths.iter().any(|one| one.could_be_in(place.path, place.exact, &home)))
+        patterns.position(|paths| {
+            paths.iter().any(|one| match one.is_of_any_place() {
+                true => one.above(place.path, place.exact, &home).any(|up| up == 0),
+                false => one.could_be_in(place.path, place.exact, &home),
+            })
+        })
+    }
+
+    /// A rule that names this place or something that would be in it: a directory that comes there from somewhere else, or
+    /// a link to one, would bring what the rule has never been asked about.
+    pub fn expecting(&self, place: Place<'_>) -> Option<usize> {
+        let home: Vec<&[u8]> = self.home.iter().map(Vec::as_slice).collect();
+        let mut patterns = self.rules.iter().map(|selected| &selected.rule.options.paths);
+        patterns.position(|paths| {
+            let mut fixed = paths.iter().filter(|one| one.is_of_some_depth());
+            fixed.any(|one| one.could_be_in(place.path, place.exact, &home))
+        })
     }
 
     /// A rule about some names in one of these directories that is not about the same names in the other.
@@ -212,6 +228,19 @@ impl Rules {
         self.rules.iter().position(|selected| {
             let options = &selected.rule.options;
             !options.names.is_empty()
+                && options.nearest(place, &home).is_some()
+                && options.nearest(and_not_in, &home).is_none()
+        })
+    }
+
+    /// A rule that does not let every file be in the first of these directories, and is not about the other one.
+    pub fn particular_in(&self, place: Place<'_>, and_not_in: Place<'_>) -> Option<usize> {
+        let home: Vec<&[u8]> = self.home.iter().map(Vec::as_slice).collect();
+        self.rules.iter().position(|selected| {
+            let options = &selected.rule.options;
+            let of_names =
+                !options.names.is_empty() && (options.forbid == Some(true) || options.hide == Some(true));
+            (of_names || options.max_file_size.is_some_and(|size| size.bytes().is_some()))
                 && options.nearest(place, &home).is_some()
                 && options.nearest(and_not_in, &home).is_none()
         })

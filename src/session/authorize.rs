@@ -26,6 +26,8 @@ pub struct Object<'a> {
 pub struct Found {
     /// Whether it is a directory.
     pub directory: bool,
+    /// Of a file, in bytes.
+    pub size: u64,
     /// When it was last changed in any way, in seconds since 1970 UTC. The user cannot set this.
     pub changed: i64,
 }
@@ -82,6 +84,8 @@ pub enum Clause {
     Paths,
     /// It takes the letter where something is to be moved away from, and not where it is to be moved to.
     Escape(Letter),
+    /// Nobody knows whether what is in a directory may be where that is to be moved to.
+    Contents,
 }
 
 /// What a session may do, and where that is said.
@@ -159,6 +163,11 @@ impl Powers {
         {
             return no(Answer::No, rule, Clause::Paths);
         }
+        if operation == Operation::Link
+            && let Some(rule) = self.rules.expecting(place)
+        {
+            return no(Answer::No, rule, Clause::Paths);
+        }
         if operation.changes_a_file()
             && let Some(rule) = self.written_once(place)
             && let Some(found) = (object.look)()
@@ -232,14 +241,36 @@ impl Powers {
             }
             _ => None,
         });
-        let left_behind = || {
-            let rule = from.ask(|old| to.ask(|new| self.rules.about_names_in(old, new)))?;
-            (from.look)().is_some_and(|found| found.directory).then_some((rule, Clause::Paths))
+        let names = || {
+            let left_behind = || self.names_left_behind(from, to).map(|rule| (rule, Clause::Paths));
+            let brought = || self.brought_in(from, to);
+            (from.look)()
+                .and_then(|found| if found.directory { left_behind().or_else(brought) } else { None })
         };
-        match escape.or_else(left_behind) {
+        let large = || {
+            let (largest, decision) = self.terms(&moved).largest?;
+            let found = (from.look)()?;
+            match decision.by {
+                By::Rule(rule, clause) if !found.directory && found.size > largest => Some((rule, clause)),
+                By::Rule(..) | By::Letters(_) | By::Root => None,
+            }
+        };
+        match escape.or_else(names).or_else(large) {
             Some((rule, clause)) => Decision { answer: Answer::No, by: By::Rule(rule, clause) },
             None => target,
         }
+    }
+
+    /// A rule about names in the directory, which would not hold where it is to be moved to.
+    fn names_left_behind(&self, from: &Object<'_>, to: &Object<'_>) -> Option<usize> {
+        from.ask(|old| to.ask(|new| self.rules.about_names_in(old, new)))
+    }
+
+    /// A rule that does not let everything be where the directory is to be moved to, and holds not where it is.
+    fn brought_in(&self, from: &Object<'_>, to: &Object<'_>) -> Option<(usize, Clause)> {
+        let particular = to.ask(|new| from.ask(|old| self.rules.particular_in(new, old)));
+        let rule = particular.or_else(|| to.ask(|new| self.rules.expecting(new)))?;
+        Some((rule, Clause::Contents))
     }
 
     /// Why it was decided so, with section, file and line: for the log, and for `ftpd explain`.
@@ -284,6 +315,7 @@ impl Powers {
             Clause::DropBox => ("drop-box", "makes it part of a drop box".to_string()),
             Clause::WriteOnce => ("write-once", "keeps it as it was written".to_string()),
             Clause::Size => ("max-file-size", "limits the size of files".to_string()),
+            Clause::Contents => ("paths", "may forbid what is in it, which nobody has looked at".to_string()),
             Clause::Paths => ("paths", "is about what is in it, and would be no longer".to_string()),
         }
     }

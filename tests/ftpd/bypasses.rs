@@ -30,6 +30,10 @@ tests! {
     a_failed_upload_where_nothing_may_be_overwritten_destroys_nothing
     a_hash_or_a_size_is_no_listing
     no_verb_makes_a_hard_link
+    no_directory_brings_forbidden_names_along
+    renaming_is_no_way_around_the_largest_size
+    nothing_takes_the_place_of_a_directory_that_a_rule_expects
+    a_directory_takes_the_rules_of_any_place_along
 }
 
 fn alice(settings: &str) -> (World, Server, Client) {
@@ -379,4 +383,87 @@ fn no_verb_makes_a_hard_link() {
         }
     }
     client.command("RETR public/soft", 550);
+}
+
+/// What has the name already, in a directory that gets a name where it may not be.
+fn no_directory_brings_forbidden_names_along() {
+    let (world, server, mut client) = alice(
+        "rule.a.paths = [\"/public\"]\nrule.a.names = [\"*.php\"]\nrule.a.forbid = true\n\
+         rule.b.names = [\"*.exe\"]\nrule.b.forbid = true",
+    );
+    world.give("alice", "mine/a.php", "content");
+    world.give("alice", "public/old/file", "content");
+    for to in ["public/mine", "public/sub/mine"] {
+        client.command("RNFR mine", 350);
+        client.command(&format!("RNTO {to}"), 550);
+    }
+    let line = server.wait_for_log("refused \"RNTO\" \"/public/mine\"");
+    assert!(line.contains("the rule a may forbid what is in it"), "{line}");
+    client.command("RNFR mine/a.php", 350);
+    client.command("RNTO public/a.php", 553);
+    // What comes from where the same holds brings nothing new.
+    client.command("RNFR public/old", 350);
+    client.command("RNTO public/sub/new", 250);
+    client.command("RNFR mine", 350);
+    client.command("RNTO other", 250);
+    client.command("RNFR secret/file", 350);
+    client.command("RNTO public/new", 250);
+    assert!(exists("other/a.php") && exists("public/sub/new/file"));
+}
+
+fn renaming_is_no_way_around_the_largest_size() {
+    let (world, server, mut client) = alice("rule.a.paths = [\"/public\"]\nrule.a.max-file-size = \"10\"");
+    world.give("alice", "mine/large", "0123456789a");
+    client.command("RNFR mine/large", 350);
+    client.command("RNTO public/large", 550);
+    client.command("RNFR mine", 350);
+    client.command("RNTO public/mine", 550);
+    let line = server.wait_for_log("refused \"RNTO\" \"/public/large\"");
+    assert!(line.contains("the rule a limits the size of files"), "{line}");
+    client.command("RNFR secret/file", 350);
+    client.command("RNTO public/small", 250);
+    client.command("RNFR public/sub", 350);
+    client.command("RNTO public/other", 250);
+    assert!(exists("mine/large") && !exists("public/large"));
+}
+
+/// What a rule names need not be there yet: a directory of that name must not come from elsewhere, nor a link to one.
+fn nothing_takes_the_place_of_a_directory_that_a_rule_expects() {
+    let (world, _server, mut client) = alice(
+        "rule.a.paths = [\"/later/kept\"]\nrule.a.permissions = \"el\"\nrule.b.paths = [\"/www\"]\nrule.b.names = [\"*.php\"]\n\
+         rule.b.forbid = true\nrule.c.paths = [\"/**/private\"]\nrule.c.take = \"r\"",
+    );
+    world.give("alice", "mine/kept/a.php", "content");
+    for line in ["SITE SYMLINK mine later", "SITE SYMLINK mine www", "SITE SYMLINK public/sub later/kept"] {
+        client.command(line, 550);
+    }
+    for to in ["later", "www"] {
+        client.send("RNFR public/sub");
+        if client.read_reply().code == 350 {
+            client.command(&format!("RNTO {to}"), 550);
+        }
+    }
+    // Whoever makes the directory has what the rule leaves him there.
+    client.command("MKD later", 257);
+    client.command("MKD later/kept", 550);
+    client.command("MKD www", 257);
+    client.command("STOR www/a.php", 553);
+    client.command("SITE SYMLINK mine elsewhere", 250);
+    client.command("SITE SYMLINK public/file www/link", 250);
+    assert!(!exists("www/a.php"));
+}
+
+/// A rule about a name in any directory keeps nobody from renaming those around it.
+fn a_directory_takes_the_rules_of_any_place_along() {
+    let (world, _server, mut client) = alice("rule.a.paths = [\"/**/private\"]\nrule.a.take = \"r\"");
+    world.give("alice", "public/sub/private/file", "content");
+    client.command("RNFR public/sub", 350);
+    client.command("RNTO moved", 250);
+    client.command("RETR moved/private/file", 550);
+    client.command("RNFR moved/private", 550);
+    client.command("RNFR moved/private/file", 350);
+    client.command("RNTO moved/file", 550);
+    client.command("RNFR moved", 350);
+    client.command("RNTO public/private", 250);
+    client.command("RETR public/private/private/file", 550);
 }

@@ -306,7 +306,7 @@ impl Files {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
         let status = stat::fstat(self.resolve(object, flags, Mode::empty()).ok()?).ok()?;
         let directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
-        Some(Found { directory, changed: status.st_ctime })
+        Some(Found { directory, size: status.st_size.cast_unsigned(), changed: status.st_ctime })
     }
 
     /// Rules hold also where their paths lead to through symbolic links that are there now.
