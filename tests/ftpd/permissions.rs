@@ -14,6 +14,7 @@ use crate::world::World;
 
 tests! {
     every_letter_allows_its_verbs_and_no_others
+    no_verb_that_needs_a_letter_is_forgotten
     overwriting_needs_its_letter_whatever_the_verb
     resuming_needs_its_letter
     what_moves_no_files_needs_no_letter
@@ -39,6 +40,8 @@ const fn same(line: &'static str, letters: &'static str) -> Case {
 const CASES: &[Case] = &[
     same("CWD %", "e"),
     same("XCWD %", "e"),
+    same("CDUP", "e"),
+    same("XCUP", "e"),
     same("LIST %", "l"),
     same("NLST %", "l"),
     same("MLSD %", "l"),
@@ -51,6 +54,10 @@ const CASES: &[Case] = &[
     same("XCRC %", "r"),
     same("XMD5 %", "r"),
     same("MD5 %", "r"),
+    same("XSHA %", "r"),
+    same("XSHA1 %", "r"),
+    same("XSHA256 %", "r"),
+    same("XSHA512 %", "r"),
     same("SITE CPFR %", "r"),
     same("APPE %", "a"),
     case("STOR %", ["o", "co", "c"]),
@@ -67,6 +74,8 @@ const CASES: &[Case] = &[
     same("XMKD %", "m"),
     same("SITE MKDIR %", "m"),
     same("SITE CHMOD 700 %", "M"),
+    same("SITE UMASK 027", "M"),
+    same("SITE QUOTA", "l"),
     same("SITE CHGRP 2100 %", "M"),
     same("MFF UNIX.mode=600; %", "M"),
     same("MFF Modify=20200102030405; %", "T"),
@@ -203,6 +212,17 @@ fn every_letter_allows_its_verbs_and_no_others() {
     assert_eq!(works("MKD %"), [550, 550, 257]);
     assert_eq!(works("RNTO %")[0], 250);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Whoever adds a verb adds it here, too.
+fn no_verb_that_needs_a_letter_is_forgotten() {
+    let tested = |name: &str| {
+        let is_it = |case: &Case| case.line == name || case.line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+        CASES.iter().any(is_it)
+    };
+    let verbs = ftpd::VERBS.iter().filter(|row| row.permission.is_some());
+    let forgotten: Vec<&str> = verbs.map(|row| row.name).filter(|name| !tested(name)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
 }
 
 fn alice(permissions: &str) -> (World, Server, Client) {
