@@ -132,6 +132,9 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.rules.clear();
     config.network.clear();
     config.limits.max_sessions_per_network = None;
+    config.limits.max_transfers = None;
+    config.limits.max_transfers_per_address = None;
+    config.session.max_transfers_per_user = None;
     config.limits.connection_rate = None;
     config.limits.max_load = None;
     config.session.max_sessions_per_user = None;

@@ -82,6 +82,11 @@ options! {
         /// Clients served at the same time from one network, as large as `ipv4-prefix` and `ipv6-prefix` say. If not set,
         /// there is no such limit.
         max_sessions_per_network: Option<Count<1, 100_000>>, such as 100;
+        /// Files that move at the same time, down and up together. A transfer above this number is told 450. Listings are not
+        /// counted. If not set, there is no such limit.
+        max_transfers: Option<Count<1, 100_000>>, such as 200;
+        /// The same for the clients of one address. For IPv6, a network of 64 bits counts as one address.
+        max_transfers_per_address: Option<Count<1, 100_000>>, such as 10;
         /// How many bits the IPv4 addresses of one network have in common.
         ipv4_prefix: Count<8, 32> = 24;
         /// How many bits the IPv6 addresses of one network have in common.
@@ -242,6 +247,9 @@ options! {
         /// Sessions at the same time of all members of a group together: here for each group, in `[group.NAME]` for
         /// that one. If not set, there is no such limit.
         max_sessions_per_group: Option<Count<1, 100_000>>, such as 100;
+        /// Files that move at the same time, down and up, in all sessions of one user. A transfer above this number is told
+        /// 450. If not set, there is no such limit.
+        max_transfers_per_user: Option<Count<1, 100_000>>, such as 2;
         /// Time without a byte moving after which a transfer is given up.
         stall_timeout: Seconds<1, 604_800> = 300;
         /// What the user may do, beside what the file system permits. Each letter allows one thing:

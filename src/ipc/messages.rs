@@ -45,7 +45,7 @@ values! {
             masquerade: Option<Ipv4Addr>,
             arrival: Arrival,
         },
-        /// The answer to `MayLogIn`, `MayTry` and `Proxied`.
+        /// The answer to `MayLogIn`, `MayTry`, `Proxied` and `MayMove`.
         Admitted(Admission),
         /// The answer to `Failed`: the client is told so many seconds later, and then, if his address is banned, told to go.
         Noted { delay: u32, banned: bool },
@@ -75,20 +75,23 @@ values! {
         /// The client has done what no FTP client does. `ban`: the configuration wants him banned for it at once.
         Misbehaved { ban: bool },
         /// Somebody proved to be this user, with these groups: may he have one more session, at this virtual host (empty:
-        /// at none)? The numbers are what the options of his session say of sessions of this user, and of those from
-        /// the same address.
+        /// at none)? The numbers are what the options of his session say of sessions of this user, of those from the
+        /// same address, and of his transfers.
         MayLogIn {
             user: String,
             host: String,
             groups: Vec<String>,
             per_user: Option<u32>,
             per_user_and_address: Option<u32>,
+            transfers: Option<u32>,
             rates: Vec<String>,
         },
         /// The user who was admitted got no session after all.
         NotLoggedIn,
         /// Data begins to move that has to share its rate with others.
         Moves,
+        /// A file is about to move: may it?
+        MayMove,
         /// The client has logged out and wants to log in again (REIN, or USER): for another worker, since this one has
         /// become the user's. Carries the control connection.
         HandBack(Arrival),
@@ -287,6 +290,8 @@ values! {
         GiveAway { name: Vec<u8>, really: bool },
         /// Data begins to move, and its rate is shared: the supervisor is to look.
         Moves,
+        /// A file is about to move, and there is a limit to how many may: may it?
+        MayMove,
         /// Something happened.
         Event(Event),
         /// The session is about to end.
@@ -355,6 +360,7 @@ mod tests {
                 groups: texts.clone(),
                 per_user: flag.then_some(number),
                 per_user_and_address: None,
+                transfers: Some(2),
             });
             survives(&ToFrontend::Serve { peer, local, proxied: flag, awaited: flag, implicit: !flag, arrival });
             survives(&ToFrontend::Identity { chain: vec![path.clone(), Vec::new()], schemes: vec![port, 0], ocsp: path.clone(), random: path.clone() });

@@ -46,6 +46,7 @@ mod place {
     pub const RATE: usize = 18;
     pub const TRANSFER_RATE: usize = 20;
     pub const FREE: usize = 22;
+    pub const ASKS: usize = 24;
 }
 
 /// How much of a text there is room for, in bytes. Of a longer one the end is kept: the name of a file tells more than
@@ -252,6 +253,11 @@ impl SessionPage {
     pub fn terms(&self, way: Way) -> Terms {
         let of = |at: usize| self.word(at + way as usize).load(Ordering::Relaxed);
         Terms { rate: of(place::RATE), transfer_rate: of(place::TRANSFER_RATE), free: of(place::FREE) }
+    }
+
+    /// Whether the supervisor must be asked before a file moves.
+    pub fn must_ask(&self) -> bool {
+        self.word(place::ASKS).load(Ordering::Relaxed) != 0
     }
 
     /// Whether the supervisor must be told that data begins to move. To be asked behind `tell_beginning`: either this

@@ -83,9 +83,13 @@ pub fn describe(family: Family) -> Description {
         }
         Family::Connections => ("ftpd_connections", Counter, "Clients who were served", None, &[]),
         Family::Logins => ("ftpd_logins", Counter, "Attempts to log in", None, &["result"]),
-        Family::Refusals => {
-            ("ftpd_refusals", Counter, "Clients and logins that were turned away", None, &["reason"])
-        }
+        Family::Refusals => (
+            "ftpd_refusals",
+            Counter,
+            "Clients, logins and transfers that were turned away",
+            None,
+            &["reason"],
+        ),
         Family::Bans => ("ftpd_bans", Gauge, "Networks and users that are banned", None, &[]),
         Family::BansImposed => ("ftpd_bans_imposed", Counter, "Bans so far", None, &[]),
         Family::Transfers => {

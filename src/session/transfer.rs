@@ -7,7 +7,7 @@ use super::data::NoData;
 use super::error::Error;
 use super::watch::Interrupted;
 use super::{Representation, Session};
-use crate::ipc::messages::{Direction, Event, Outcome as Ending};
+use crate::ipc::messages::{Direction, Event, FromSession, Outcome as Ending, ToSession};
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::Outcome;
@@ -124,10 +124,10 @@ impl Session {
     ) -> Result<Connection, Reply> {
         self.require_protection()?;
         self.begin_work(direction, path);
-        let connected = match self.obey_out_of_turn(true) {
+        let connected = self.ask_to_move(direction).and_then(|()| match self.obey_out_of_turn(true) {
             Ok(()) => self.connect_data(),
             Err(interrupted) => Err(interrupted.into()),
-        };
+        });
         let protected = match connected {
             Ok(connection) => {
                 self.control.queue(&Reply::new(Code::Opening, announcement));
@@ -153,6 +153,26 @@ impl Session {
         let micros = self.moving.take().map_or(0, |moving| moving.micros());
         self.page.tell_end(direction, 0, micros, Ending::CutShort);
         Err(reply)
+    }
+
+    /// Asks whether one more file may move, where there is a limit. The page says already that it does.
+    fn ask_to_move(&self, direction: Direction) -> Result<(), NoData> {
+        let is_counted = matches!(direction, Direction::In | Direction::Out);
+        if !is_counted || !self.page.must_ask() {
+            return Ok(());
+        }
+        match self.worker.ask(&FromSession::MayMove) {
+            Ok((ToSession::Verdict { refusal: None }, None)) => Ok(()),
+            Ok((ToSession::Verdict { refusal: Some(text) }, None)) => {
+                Err(NoData::Refused(Reply::new(Code::FileBusy, text)))
+            }
+            // Without a worker the session ends as soon as it has answered.
+            Ok(_) | Err(_) => {
+                self.worker.misbehaves();
+                let text = "Nobody can be asked whether this may be transferred.";
+                Err(NoData::Refused(Reply::new(Code::LocalError, text)))
+            }
+        }
     }
 
     /// Ends the transfer: the connection is closed first, and then the client is told how it went.

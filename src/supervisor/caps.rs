@@ -19,6 +19,8 @@ pub struct Login {
     pub per_user: Option<u32>,
     /// `max-sessions-per-user-and-address` of his session.
     pub per_user_and_address: Option<u32>,
+    /// `max-transfers-per-user` of his session.
+    pub transfers: Option<u32>,
     /// The rates of his session that the configuration does not tell (`SessionOptions::unusual_rates`).
     pub rates: Vec<String>,
 }
@@ -125,6 +127,7 @@ mod tests {
             groups: groups.iter().map(|group| group.to_string()).collect(),
             per_user: Some(2),
             per_user_and_address: Some(1),
+            transfers: None,
             rates: Vec::new(),
         }
     }

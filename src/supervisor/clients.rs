@@ -12,7 +12,7 @@ use super::caps::{self, Known, Login};
 use super::limits::{Counts, Refusal};
 use super::pool::{Serving, SlotId};
 use super::rates::{Pacing, Throttled};
-use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor};
+use super::{FIRST_LISTENER_TOKEN, Phase, Supervisor, transfers};
 use crate::config::Config;
 use crate::ipc::messages::{Admission, Arrival, ToWorker};
 use crate::ipc::page::Way;
@@ -96,6 +96,7 @@ impl Supervisor {
                     tls: false,
                     kicked: false,
                     traced: false,
+                    moves_a_file: false,
                 });
                 self.hand_over(serving, client, Arrival::New);
             }
@@ -152,8 +153,9 @@ impl Supervisor {
                 serving.counted.extend_from_slice(counted);
                 self.penalties.logged_in(address, &login.user);
                 serving.known.login = Some(login);
-                // His page says how fast he may be before his session reads it.
+                // His page says how fast he may be, and what he has to ask, before his session reads it.
                 self.rates.begin(config, slot);
+                transfers::tell(config, slot);
             }
             Err(refusal) => self.tally.login_refused(refusal),
         }
@@ -174,6 +176,7 @@ impl Supervisor {
             serving.counted = counts.add(serving.known.rules(&self.inheritance.config));
         }
         self.counts = counts;
+        self.pool.slots_mut().for_each(|slot| transfers::tell(&self.inheritance.config, slot));
         self.rates.begin_anew(&self.inheritance.config, &mut self.pool);
     }
 

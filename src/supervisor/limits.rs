@@ -62,6 +62,12 @@ pub enum Refusal {
     FullForUserThere,
     /// `max-sessions-per-group` is reached for this group.
     FullForGroup(String),
+    /// `max-transfers` is reached.
+    Transfers,
+    /// `max-transfers-per-address` is reached for this address.
+    TransfersThere,
+    /// `max-transfers-per-user` is reached for this user.
+    TransfersOfUser,
     /// Only proxies of `trusted-proxies` may connect here.
     NotAProxy,
     /// Nobody may come in any more.
@@ -102,6 +108,9 @@ impl Refusal {
             Refusal::FullForUser => "Too many sessions of this user.",
             Refusal::FullForUserThere => "Too many sessions of this user from your address.",
             Refusal::FullForGroup(_) => "Too many sessions of this group of users.",
+            Refusal::Transfers => "Too many transfers at present. Please try again later.",
+            Refusal::TransfersThere => "Too many transfers from your address at present.",
+            Refusal::TransfersOfUser => "Too many transfers of this user at present.",
             Refusal::NotAProxy => "This port is for a proxy.",
             Refusal::Stopping => "The server is stopping. Goodbye.",
             Refusal::Draining => "No new clients are served at present.",
@@ -121,6 +130,7 @@ impl Refusal {
             Refusal::FullForHost => "host",
             Refusal::FullForUser | Refusal::FullForUserThere => "user",
             Refusal::FullForGroup(_) => "group",
+            Refusal::Transfers | Refusal::TransfersThere | Refusal::TransfersOfUser => "transfers",
             Refusal::NotAProxy => "not_a_proxy",
             Refusal::Stopping => "stopping",
             Refusal::Draining => "draining",
@@ -145,6 +155,9 @@ impl std::fmt::Display for Refusal {
             Refusal::FullForUser => f.write_str("max-sessions-per-user is reached"),
             Refusal::FullForUserThere => f.write_str("max-sessions-per-user-and-address is reached"),
             Refusal::FullForGroup(name) => write!(f, "max-sessions-per-group of {name:?} is reached"),
+            Refusal::Transfers => f.write_str("max-transfers is reached"),
+            Refusal::TransfersThere => f.write_str("max-transfers-per-address is reached"),
+            Refusal::TransfersOfUser => f.write_str("max-transfers-per-user is reached"),
             Refusal::NotAProxy => f.write_str("not one of trusted-proxies"),
             Refusal::Stopping => f.write_str("the daemon is stopping"),
             Refusal::Draining => f.write_str("ftpctl drain is in force"),

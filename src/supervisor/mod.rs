@@ -26,6 +26,7 @@ mod recording;
 mod shares;
 mod state;
 mod tally;
+mod transfers;
 mod turns;
 
 use std::collections::VecDeque;

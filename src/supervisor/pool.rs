@@ -95,6 +95,8 @@ pub struct Serving {
     pub kicked: bool,
     /// Everything about him is logged.
     pub traced: bool,
+    /// He was let move a file, and has not been seen without one since.
+    pub moves_a_file: bool,
 }
 
 /// A worker and what belongs to it.

@@ -125,8 +125,17 @@ impl Supervisor {
                     self.trace_if_wanted(id);
                 }
             }
-            ToSupervisor::MayLogIn { user, host, groups, per_user, per_user_and_address, rates } => {
-                self.log_in(id, Login { user, host, groups, per_user, per_user_and_address, rates });
+            ToSupervisor::MayLogIn {
+                user,
+                host,
+                groups,
+                per_user,
+                per_user_and_address,
+                transfers,
+                rates,
+            } => {
+                let login = Login { user, host, groups, per_user, per_user_and_address, transfers, rates };
+                self.log_in(id, login);
             }
             ToSupervisor::MayTry { user } => self.may_try(id, &user),
             ToSupervisor::Failed { user } => self.login_failed(id, &user),
@@ -139,6 +148,7 @@ impl Supervisor {
             }
             ToSupervisor::NotLoggedIn => self.log_out(id),
             ToSupervisor::Moves => self.rates.look_now(),
+            ToSupervisor::MayMove => self.may_move(id),
         }
         true
     }

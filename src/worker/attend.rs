@@ -17,7 +17,7 @@ use super::{Client, Worker, favours, policy};
 use crate::config::{CommandExcess, Count, SessionOptions, SessionReuse, WeekMinute};
 use crate::ipc::link::Error;
 use crate::ipc::messages::{
-    Arrival, FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
+    Admission, Arrival, FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
 };
 use crate::ipc::occurrences::What;
 use crate::log;
@@ -59,6 +59,8 @@ pub(super) struct Attendance<'a> {
     until: Option<Instant>,
     /// The administrator wants to see every command.
     traced: bool,
+    /// The session waits for the supervisor to say whether it may move a file.
+    wants_to_move: bool,
     /// When the hours are over at which the user may be logged in.
     hours_end: Option<Instant>,
 }
@@ -94,6 +96,7 @@ impl<'a> Attendance<'a> {
             left: None,
             until: None,
             traced: false,
+            wants_to_move: false,
             hours_end,
         }
     }
@@ -139,6 +142,9 @@ impl<'a> Attendance<'a> {
             if !told.is_empty() {
                 match supervisor.receive() {
                     Ok(Some((ToWorker::Finish, None))) => self.finish(Leaving::Stopping),
+                    Ok(Some((ToWorker::Admitted(answer), None))) if self.wants_to_move => {
+                        self.pass_on(answer)
+                    }
                     Ok(Some((ToWorker::LogLevel { level }, None))) => super::log_from_now_on(&level),
                     Ok(Some((ToWorker::Trace(traced), None))) => {
                         self.traced = traced;
@@ -181,6 +187,19 @@ impl<'a> Attendance<'a> {
                 return Ending::AtOnce;
             }
         }
+    }
+
+    /// The supervisor has said whether the session may move a file.
+    fn pass_on(&mut self, answer: Admission) {
+        self.wants_to_move = false;
+        let refusal = match answer {
+            Admission::Yes => None,
+            Admission::No { why, text } => {
+                log::notice(format_args!("transfer refused: {why}"));
+                Some(text)
+            }
+        };
+        let _ = self.session.link.send(&ToSession::Verdict { refusal });
     }
 
     /// A session that cannot be told is ending.
@@ -277,6 +296,10 @@ impl<'a> Attendance<'a> {
                 favours::data_socket(link, self.client, port, config.data.dscp.map(Count::get))
             }
             FromSession::Moves => self.tell_that_data_moves(),
+            FromSession::MayMove => {
+                self.wants_to_move = true;
+                self.worker.supervisor.send(&ToSupervisor::MayMove)
+            }
             FromSession::Event(event) => {
                 if self.traced && !config.log.commands {
                     accounting::trace(&event);
@@ -320,6 +343,6 @@ fn end_of_hours(options: &SessionOptions) -> Option<Instant> {
         return None;
     }
     let minutes = policy::minutes_left(options, WeekMinute::now())?;
-    let seconds = u64::from(minutes.saturating_sub(1)) * 60 + WeekMinute::seconds_left();
-    Some(Instant::now() + Duration::from_secs(seconds))
+    let whole = Duration::from_secs(u64::from(minutes.saturating_sub(1)) * 60);
+    Some(Instant::now() + whole + WeekMinute::rest())
 }

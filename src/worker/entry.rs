@@ -219,6 +219,7 @@ impl Worker<'_> {
             groups,
             per_user: options.max_sessions_per_user.map(Count::get),
             per_user_and_address: options.max_sessions_per_user_and_address.map(Count::get),
+            transfers: options.max_transfers_per_user.map(Count::get),
         });
         if asked.is_err() {
             return Err(Ending::AtOnce);

@@ -107,7 +107,7 @@ fn a_named_network_has_numbers_of_its_own() {
     );
     let codes = [4, 4, 4, 5, 6, 8, 8].map(|last| greeting_of(from(last)));
     assert_eq!(codes.each_ref().map(|(code, _)| *code), [220, 220, 421, 220, 421, 220, 421]);
-    assert!(server.log().contains("max-sessions-per-address is reached"), "{}", server.log());
+    server.wait_for_log("max-sessions-per-address is reached");
 }
 
 fn a_listener_has_a_number_of_its_own() {

@@ -57,6 +57,7 @@ modules! {
     mistakes_of_others
     reinitialize
     limits
+    transfers_at_once
     bans
     timeouts
     counting

@@ -25,6 +25,11 @@ fn most(draft: &mut Draft, section: &str, key: &str, value: &str) -> Result<(), 
     }
 }
 
+/// What follows the list of commands that a limit is for: ours count downloads and uploads together.
+fn behind_commands(value: &str) -> &str {
+    value.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start())
+}
+
 /// The address and port of the first listener, of which one or the other is said at a time.
 fn listen(draft: &mut Draft, address: Option<&str>, port: Option<u16>) -> Result<(), String> {
     let present = draft.get("listen", "addresses").and_then(|list| list.get(0)).and_then(Value::as_str);

@@ -122,6 +122,11 @@ impl PageView {
         }
     }
 
+    /// Whether the session has to ask before it moves a file.
+    pub fn set_asks(&self, asks: bool) {
+        self.words[place::ASKS].store(asks.into(), Ordering::Relaxed);
+    }
+
     /// What the session is doing, as it says.
     pub fn activity(&self) -> Activity {
         Activity::of(self.get(place::DOING))

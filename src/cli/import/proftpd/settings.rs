@@ -1,7 +1,7 @@
 //! Everything that proftpd.conf can say, and what it is here.
 
 use super::super::draft::{Kind, Ours, Row, flag, number};
-use super::{default_root, first, listen, most, transfer_rate};
+use super::{behind_commands, default_root, first, listen, most, transfer_rate};
 
 const fn row(theirs: &'static str, default: &'static str, ours: Ours) -> Row {
     Row { theirs, default, ours }
@@ -203,8 +203,20 @@ pub const ROWS: &[Row] = &[
     ),
     row("MaxRetrieveFileSize", "", Ours::Fixed("*", "only uploads are limited in size (`[rule.NAME]`)")),
     row("MaxStoreFileSize", "", Ours::Fixed("*", "a `[rule.NAME]` limits the size of files")),
-    row("MaxTransfersPerHost", "", Ours::Fixed("none", "a session has one transfer: limit sessions")),
-    row("MaxTransfersPerUser", "", Ours::Fixed("none", "a session has one transfer: limit sessions")),
+    row(
+        "MaxTransfersPerHost",
+        "",
+        Ours::By("`max-transfers-per-address` in `[limits]`", |draft, value| {
+            most(draft, "limits", "max-transfers-per-address", behind_commands(value))
+        }),
+    ),
+    row(
+        "MaxTransfersPerUser",
+        "",
+        Ours::By("`max-transfers-per-user` in `[session]`", |draft, value| {
+            most(draft, "session", "max-transfers-per-user", behind_commands(value))
+        }),
+    ),
     row("MultilineRFC2228", "", Ours::Fixed("off", "replies are as RFC 959 has them")),
     row(
         "PassivePorts",
