@@ -131,7 +131,7 @@ impl Powers {
     }
 
     /// What the letter decides, and the rules about it.
-    fn lettered(&self, letter: Letter, object: &Object<'_>) -> Decision {
+    pub(super) fn lettered(&self, letter: Letter, object: &Object<'_>) -> Decision {
         let of = |given| if given { Answer::Yes } else { Answer::No };
         if !self.rules.is_empty()
             && let Some((rule, given)) = object.ask(|place| self.rules.letter(letter, place))
@@ -220,57 +220,6 @@ impl Powers {
         let now = UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().cast_signed());
         let kept = |days: Count<1, 36500>| i64::from(days.get()) * 86400;
         self.rules.options(rule).retention_days.is_some_and(|days| now - found.changed >= kept(days))
-    }
-
-    /// Whether something may be given another name: what a rule keeps somebody from doing in one place must not become
-    /// possible in another.
-    pub fn decide_move(&self, from: &Object<'_>, to: &Object<'_>) -> Decision {
-        let source = self.decide(Operation::RenameFrom, from);
-        if source.answer != Answer::Yes {
-            return source;
-        }
-        let target = self.decide(Operation::RenameTo, to);
-        if target.answer != Answer::Yes || self.rules.is_empty() {
-            return target;
-        }
-        let moved = Object { look: from.look, ..*to };
-        let escape = Letter::ALL.iter().find_map(|letter| match self.lettered(*letter, from) {
-            Decision { answer: Answer::No, by: By::Rule(rule, _) } => {
-                let gained = self.lettered(*letter, &moved).answer == Answer::Yes;
-                gained.then_some((rule, Clause::Escape(*letter)))
-            }
-            _ => None,
-        });
-        let names = || {
-            let left_behind = || self.names_left_behind(from, to).map(|rule| (rule, Clause::Paths));
-            let brought = || self.brought_in(from, to);
-            (from.look)()
-                .and_then(|found| if found.directory { left_behind().or_else(brought) } else { None })
-        };
-        let large = || {
-            let (largest, decision) = self.terms(&moved).largest?;
-            let found = (from.look)()?;
-            match decision.by {
-                By::Rule(rule, clause) if !found.directory && found.size > largest => Some((rule, clause)),
-                By::Rule(..) | By::Letters(_) | By::Root => None,
-            }
-        };
-        match escape.or_else(names).or_else(large) {
-            Some((rule, clause)) => Decision { answer: Answer::No, by: By::Rule(rule, clause) },
-            None => target,
-        }
-    }
-
-    /// A rule about names in the directory, which would not hold where it is to be moved to.
-    fn names_left_behind(&self, from: &Object<'_>, to: &Object<'_>) -> Option<usize> {
-        from.ask(|old| to.ask(|new| self.rules.about_names_in(old, new)))
-    }
-
-    /// A rule that does not let everything be where the directory is to be moved to, and holds not where it is.
-    fn brought_in(&self, from: &Object<'_>, to: &Object<'_>) -> Option<(usize, Clause)> {
-        let particular = to.ask(|new| from.ask(|old| self.rules.particular_in(new, old)));
-        let rule = particular.or_else(|| to.ask(|new| self.rules.expecting(new)))?;
-        Some((rule, Clause::Contents))
     }
 
     /// Why it was decided so, with section, file and line: for the log, and for `ftpd explain`.
@@ -432,6 +381,28 @@ mod tests {
         files.rename(&path("kept/file"), &path("kept/other")).unwrap();
         files.rename(&path("open/file"), &path("kept/file")).unwrap();
         files.rename(&path("shop/deep"), &path("shop/lower")).unwrap();
+    }
+
+    #[test]
+    fn what_was_written_once_can_go_when_its_days_are_over() {
+        let rules = |days: &str| {
+            let text = format!("[rule.a]\npaths = [\"/\"]\nwrite-once = true\n{days}");
+            Scratch::new().ruled("elradfmwMT", &text).powers().clone()
+        };
+        let now = UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+        let removes = |powers: &Powers, age: i64| {
+            let found = Found { directory: false, size: 1, changed: now - age };
+            let file = path("file");
+            let object = Object { look: &|| Some(found), ..Object::unseen(&file) };
+            powers.decide(Operation::RemoveFile, &object).answer == Answer::Yes
+        };
+        let (some, ever) = (rules("retention-days = 2\n"), rules(""));
+        for (age, over) in
+            [(0, false), (2 * 86400 - 5, false), (2 * 86400, true), (9 * 86400, true), (-86400, false)]
+        {
+            assert_eq!(removes(&some, age), over, "{age}");
+            assert!(!removes(&ever, age), "{age}");
+        }
     }
 
     #[test]

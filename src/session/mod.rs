@@ -28,6 +28,7 @@ pub mod listing;
 mod locks;
 mod messages;
 pub mod mode;
+mod moving;
 pub mod names;
 mod operation;
 mod pace;

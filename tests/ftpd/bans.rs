@@ -1,7 +1,7 @@
 //! What follows when clients guess at passwords, come too often, or are no FTP clients.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -10,12 +10,15 @@ use nix::sys::sysinfo::sysinfo;
 use crate::accounts::PASSWORD;
 use crate::client::{Client, Reply};
 use crate::events;
+use crate::network;
 use crate::server::{Server, wait_until};
 use crate::world::World;
 
 tests! {
     guessing_at_a_user_bans_from_that_user_alone_and_from_there_alone
     guessing_at_all_users_bans_the_address
+    guessing_from_many_addresses_of_a_network_bans_all_of_it
+    a_hook_writes_bans_into_a_set_of_the_firewall
     a_ban_of_an_address_ends_none_of_its_sessions
     a_ban_says_nothing_about_whether_there_is_such_a_user
     a_ban_is_over_when_its_time_is
@@ -89,6 +92,58 @@ fn guessing_at_all_users_bans_the_address() {
     server.wait_for_log("refused: 127.0.0.1 is banned (wrong logins) for");
     server.signal(Signal::SIGUSR1);
     server.wait_for_log(" 1 bans");
+}
+
+/// Whoever has 64 bits of IPv6 has addresses enough for each attempt.
+fn guessing_from_many_addresses_of_a_network_bans_all_of_it() {
+    let world = World::new();
+    let addresses = ["fd00:0:0:1::1", "fd00:0:0:1::2", "fd00:0:0:1:8000::3", "fd00:0:0:2::1"];
+    let addresses = addresses.map(|address| address.parse::<Ipv6Addr>().expect("address"));
+    addresses.into_iter().for_each(network::add_address);
+    let server = start(&world, "limits.failures-per-address = \"2/10m\"");
+    let connect = |own: Ipv6Addr| Client::connect_from(own.into(), SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 21));
+    for (own, user) in addresses.into_iter().zip(["alice", "bob"]) {
+        let mut client = connect(own);
+        client.expect(220);
+        attempt(&mut client, user, "wrong");
+    }
+    server.wait_for_log("fd00:0:0:1::/64 is banned");
+    for own in &addresses[..3] {
+        connect(*own).expect(421);
+    }
+    connect(addresses[3]).expect(220);
+}
+
+/// The program of docs/examples, as it stands there.
+fn a_hook_writes_bans_into_a_set_of_the_firewall() {
+    let world = World::new();
+    let nft = |arguments: &[&str]| {
+        let output = world.command("nft").args(arguments).output().expect("nft");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    nft(&["add", "table", "inet", "filter"]);
+    let example = include_str!("../../docs/examples/hooks.toml");
+    let about = example.split("[hook.firewall]").nth(1).expect("the hook").split("\n\n").next().expect("its lines");
+    for line in about.lines().filter_map(|line| line.split_once("nft add set ")) {
+        let (place, set) = line.1.split_once(" '").expect("a set");
+        let words: Vec<&str> = ["add", "set"].into_iter().chain(place.split(' ')).collect();
+        nft(&[&words[..], &[set.trim_end_matches('\'')]].concat());
+    }
+    let script = about.split_once("# #!/bin/sh").expect("a script").1.replace("\n# ", "\n");
+    world.write("/etc/ftpd/firewall", format!("#!/bin/sh{script}\n"));
+    fs::set_permissions("/etc/ftpd/firewall", std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    let server = start(
+        &world,
+        "limits.failures-per-address = \"2/10m\"\nhook.firewall.events = [\"banned\", \"unbanned\"]\n\
+         hook.firewall.program = \"/etc/ftpd/firewall\"\nhook.firewall.account = \"root\"\nhook.firewall.at-once = 1",
+    );
+    guess(9, &["alice", "bob"]);
+    server.wait_for_log("127.0.0.9 is banned");
+    let is_in_it = || nft(&["list", "set", "inet", "filter", "ftpd4"]).contains("127.0.0.9 timeout");
+    wait_until("the firewall knows", || is_in_it().then_some(()));
+    crate::control::ftpctl(&world, &["unban", "127.0.0.9"]);
+    wait_until("the firewall has forgotten", || (!is_in_it()).then_some(()));
 }
 
 fn a_ban_of_an_address_ends_none_of_its_sessions() {

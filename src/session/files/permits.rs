@@ -13,6 +13,8 @@ use nix::sys::stat::{self, Mode};
 
 use super::Files;
 use crate::protocol::path::FtpPath;
+#[cfg(test)]
+use crate::session::authorize::Powers;
 use crate::session::authorize::{Answer, Decision, Found, Object, Operation};
 use crate::session::error::Error;
 use crate::session::terms::Terms;
@@ -49,6 +51,12 @@ impl Allowed {
 }
 
 impl Files {
+    /// What may be done.
+    #[cfg(test)]
+    pub(in crate::session) fn powers(&self) -> &Powers {
+        &self.powers
+    }
+
     /// Whether there are rules at all.
     pub(in crate::session) fn is_ruled(&self) -> bool {
         !self.powers.rules().is_empty()
