@@ -3,6 +3,8 @@
 //!
 //! A [`Decision`] is also what the log says of a refusal and what `ftpd explain` prints: nobody words it anew.
 
+mod moving;
+
 use std::time::UNIX_EPOCH;
 
 use super::error::Error;
@@ -131,7 +133,7 @@ impl Powers {
     }
 
     /// What the letter decides, and the rules about it.
-    pub(super) fn lettered(&self, letter: Letter, object: &Object<'_>) -> Decision {
+    fn lettered(&self, letter: Letter, object: &Object<'_>) -> Decision {
         let of = |given| if given { Answer::Yes } else { Answer::No };
         if !self.rules.is_empty()
             && let Some((rule, given)) = object.ask(|place| self.rules.letter(letter, place))

@@ -28,7 +28,6 @@ pub mod listing;
 mod locks;
 mod messages;
 pub mod mode;
-mod moving;
 pub mod names;
 mod operation;
 mod pace;

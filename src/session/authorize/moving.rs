@@ -1,7 +1,7 @@
 //! Whether something may be given another name: what a rule keeps somebody from doing in one place must not become possible in
 //! another, and what it keeps out of a place must not come there under another name.
 
-use super::authorize::{Answer, By, Clause, Decision, Object, Operation, Powers};
+use super::{Answer, By, Clause, Decision, Object, Operation, Powers};
 use crate::config::Letter;
 
 impl Powers {
