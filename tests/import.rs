@@ -121,7 +121,7 @@ fn a_vsftpd_with_jails_and_tls_keeps_its_meaning() {
              userlist_enable=YES\nuserlist_file={}\npasv_min_port=50000\npasv_max_port=50100\n\
              pasv_address=203.0.113.7\nssl_enable=YES\nrsa_cert_file={}\nforce_local_logins_ssl=YES\n\
              force_local_data_ssl=NO\nlocal_max_rate=1000000\nidle_session_timeout=120\nftpd_banner=Welcome here.\n\
-             hide_ids=YES\ncmds_denied=DELE\nno_such=YES\nsyslog_enable=YES\n",
+             hide_ids=YES\ncmds_denied=DELE, SITE\nno_such=YES\nsyslog_enable=YES\n",
             free.display(),
             denied.display(),
             pem,
@@ -140,8 +140,8 @@ fn a_vsftpd_with_jails_and_tls_keeps_its_meaning() {
         .has("tls", "session-reuse", "require")
         .has("server", "banner", "Welcome here.")
         .has("log", "to", "syslog")
+        .has("session", "refused-commands", list(&["DELE", "SITE"]))
         .remarks_on(22, "hide_ids YES")
-        .remarks_on(23, "permissions")
         .remarks_on(24, "no_such is nothing that vsftpd knows");
     for user in ["bob", "carol"] {
         assert_eq!(imported.get("user", user)["root-dir"], Value::from("real"), "{user}");

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{print, refuse};
-use crate::config::{Config, Finding, Host, Problem, Rule, Source};
+use crate::config::{Config, Finding, Host, Problem, Rule, Source, bare_or_quoted};
+use crate::session::ENTRIES;
 use crate::users::{examine as users_files, file, uids};
 use crate::worker::keys;
 
@@ -36,6 +37,7 @@ pub fn examine(config: &Config) -> Result<Vec<Problem>, Problem> {
     }
     problems.extend(certificates(config)?);
     problems.extend(missing_accounts(config));
+    problems.extend(unknown_commands(config));
     problems.extend(taken_uids(config));
     Ok(problems)
 }
@@ -78,6 +80,27 @@ fn certificates(config: &Config) -> Result<Vec<Problem>, Problem> {
         Ok(warnings) => Ok(warnings.into_iter().map(problem).collect()),
         Err(reason) => Err(problem(reason)),
     }
+}
+
+/// Commands that are refused and that nobody could say.
+fn unknown_commands(config: &Config) -> Vec<Problem> {
+    let of_users = config.user.iter().map(|(name, own)| (format!("user.{}", bare_or_quoted(name)), own));
+    let of_groups = config.group.iter().map(|(name, own)| (format!("group.{}", bare_or_quoted(name)), own));
+    let of_hosts = config.host.iter().map(|(name, host)| (Host::section(name), &host.session));
+    let others = of_users.chain(of_groups).chain(of_hosts);
+    let mut lists = vec![("session".to_string(), &config.session.refused_commands)];
+    lists.extend(others.filter_map(|(section, own)| Some((section, own.refused_commands.as_ref()?))));
+    let mut problems = Vec::new();
+    for (section, names) in lists {
+        for name in names.iter().filter(|name| !ENTRIES.iter().any(|entry| name.names(entry.name))) {
+            problems.push(config.problem(
+                &section,
+                "refused-commands",
+                format!("there is no command {name}"),
+            ));
+        }
+    }
+    problems
 }
 
 /// Who has numbers already that are for users of files.

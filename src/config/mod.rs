@@ -7,6 +7,7 @@
 mod accounts;
 mod certificates;
 mod check;
+mod commands;
 mod control;
 mod data;
 mod declare;
@@ -39,6 +40,7 @@ use std::path::Path;
 pub use accounts::{Date, EmailPattern, HashKind, Origin, Source, UidRange};
 pub use certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy, is_certificate_of};
 pub use check::Finding;
+pub use commands::CommandName;
 pub use control::control_socket;
 pub use data::{AddressMap, Masquerade, Network};
 pub use declare::{OptionDoc, SectionDoc};
@@ -56,6 +58,7 @@ pub use options::{
 pub use patterns::{NamePattern, PathPattern};
 pub use permissions::{Letter, Permissions};
 pub use rate::Rate;
+pub use reader::bare_or_quoted;
 pub use rules::{Place, Rule, Rules, Spot, Visitor};
 pub use size::Size;
 pub use source::{Adjustments, Announce, ConfigSource};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use super::accounts::{EmailPattern, HashKind, Origin, Source, UidRange};
 use super::certificates::{CertificateField, CertificateMatch, ClientCertificates, LoginBy};
+use super::commands::CommandName;
 use super::data::{AddressMap, Masquerade, Network};
 use super::declare::options;
 use super::events::{EventName, HookTime};
@@ -259,8 +260,14 @@ options! {
         permissions: Permissions = "elradfmwMT";
         /// Whether data may go to, and come from, other addresses than the client's own (FXP, from server to server).
         /// Such a user can have the server connect to any address that it reaches, and whoever is faster than the client
-        /// can take his place; no port below 1024 is ever connected to.
+        /// can take his place.
         foreign_addresses: bool = false;
+        /// Whether data may go to ports below 1024 (PORT, EPRT). These belong to services, and who can have the server connect
+        /// to them can have it talk to them.
+        privileged_ports: bool = false;
+        /// Commands that are not obeyed, whatever the user may do, such as `"SITE CHMOD"`, or `"SITE"` for all that begin
+        /// so. What is known under two names is refused under both. FEAT does not tell of them. It holds from the login on.
+        refused_commands: Vec<CommandName> = [];
         /// The time zone of LIST: `"utc"`, or `"local"` for that of the machine. MLSD is always UTC.
         listing_times: ListingTimes = "utc";
         /// What the user is told when logged in, in one line or more.

@@ -47,6 +47,8 @@ pub struct Ends {
     pub masquerade: Option<Ipv4Addr>,
     /// Whether other addresses than the client's may take part.
     pub foreign: bool,
+    /// Whether ports may be connected to that belong to services.
+    pub privileged: bool,
 }
 
 /// What the session knows of data connections.
@@ -143,8 +145,10 @@ impl DataPort {
     /// Plans to connect to where the client listens. 501 for any address but his own, unless others are allowed.
     pub fn plan_to_connect(&mut self, target: SocketAddr) -> Result<(), Reply> {
         self.drop_plan();
-        if target.port() < FIRST_CLIENT_PORT {
-            return Err(Reply::new(Code::BadArgument, "Data goes to ports from 1024 on only."));
+        let lowest = if self.ends.privileged { 1 } else { FIRST_CLIENT_PORT };
+        if target.port() < lowest {
+            let text = format!("Data goes to ports from {lowest} on only.");
+            return Err(Reply::new(Code::BadArgument, text));
         }
         self.plan = Plan::Active(if target.ip() == self.ends.peer.ip() {
             // The scope of a link-local address is not in EPRT; it is that of the control connection.
@@ -301,7 +305,15 @@ mod tests {
         let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
         DataPort::new(
             options,
-            Ends { local, peer, here: local, proxies: Vec::new(), masquerade: None, foreign: false },
+            Ends {
+                local,
+                peer,
+                here: local,
+                proxies: Vec::new(),
+                masquerade: None,
+                foreign: false,
+                privileged: false,
+            },
         )
     }
 

@@ -29,6 +29,7 @@ mod locks;
 mod messages;
 pub mod mode;
 pub mod names;
+mod obedience;
 mod operation;
 mod pace;
 mod payment;
@@ -58,12 +59,11 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Data, Network, SessionOptions, Tempo, Tls};
 use crate::exit::Exit;
-use crate::ipc::messages::{Event, FavourLink, Leaving};
+use crate::ipc::messages::{FavourLink, Leaving};
 use crate::ipc::page::SessionPage;
-use crate::protocol::command::Command;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
-use crate::protocol::verb::{State, dispatch};
+use crate::protocol::verb::State;
 use crate::system::privileges::Dropped;
 pub use authorize::Powers;
 use control::{Control, Line};
@@ -269,6 +269,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         proxies: start.proxies,
         masquerade: start.masquerade,
         foreign: start.options.foreign_addresses,
+        privileged: start.options.privileged_ports,
     };
     let mut session = Session {
         files: Files::new(start.root, start.powers, start.descriptors),
@@ -407,39 +408,6 @@ impl Session {
             }
         }
         if self.control.is_clogged() { self.drain() } else { Ok(()) }
-    }
-
-    /// Obeys one command, and tells the worker about it if it wants to know.
-    fn obey(&mut self, line: Line) -> Reply {
-        let Ok(line) = line else {
-            return Reply::new(Code::Unrecognized, "This line is too long.");
-        };
-        let command = Command::parse(&line);
-        self.page.tell_command(&command.verb);
-        let reply = dispatch(verbs::VERBS, self, &command).unwrap_or_else(|reply| reply);
-        if self.moving.is_none() {
-            // While data moves, the plan is carried out, and its port in use.
-            self.page.tell_passive_port(self.data.passive_port());
-        }
-        if self.renaming.is_some() && command.verb != "RNFR" {
-            // RNTO follows RNFR at once or not at all (RFC 959 4.1.3).
-            self.renaming = None;
-        }
-        if self.copying.is_some() && command.verb != "SITE CPFR" {
-            self.copying = None;
-        }
-        if let Some(refusal) = self.files.take_refusal()
-            && reply.code().number() >= 400
-        {
-            let why = self.files.reason(refusal.decision);
-            let path = refusal.path.as_bytes().to_vec();
-            self.worker.report(Event::Refused { operation: command.verb.clone(), path, why });
-        }
-        if self.report_commands || self.page.is_traced() {
-            let argument = if verbs::holds_secret(&command.verb) { Vec::new() } else { command.argument };
-            self.worker.report(Event::Command { verb: command.verb, argument, code: reply.code().number() });
-        }
-        reply
     }
 }
 

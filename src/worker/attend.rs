@@ -293,7 +293,8 @@ impl<'a> Attendance<'a> {
                 favours::signature(link, &mut self.keys, scheme, &message, budget)
             }
             FromSession::BindDataPort { port } => {
-                favours::data_socket(link, self.client, port, config.data.dscp.map(Count::get))
+                let privileged = self.login.options().privileged_ports;
+                favours::data_socket(link, self.client, port, privileged, config.data.dscp.map(Count::get))
             }
             FromSession::Moves => self.tell_that_data_moves(),
             FromSession::MayMove => {

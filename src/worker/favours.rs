@@ -15,7 +15,7 @@ use crate::system::{accounts, socket};
 /// The port that active data connections come from (RFC 959 5.2, ftp-data).
 const FTP_DATA_PORT: u16 = 20;
 
-/// Ports below this belong to services; nobody gets a connection of ours to them.
+/// Ports below this belong to services; nobody gets a connection of ours to them, unless the configuration says so.
 const FIRST_ORDINARY_PORT: u16 = 1024;
 
 /// What this uid is called, or nothing. Who has a number of his own goes by his name, which no database knows.
@@ -43,8 +43,14 @@ pub fn signature(
 
 /// A connection from the ftp-data port to a port of this client's own address. The session says which port and no more:
 /// it cannot have a connection to anybody else.
-pub fn data_socket(link: &SessionLink, client: &Client, port: u16, dscp: Option<u32>) -> Result<(), Error> {
-    if port < FIRST_ORDINARY_PORT {
+pub fn data_socket(
+    link: &SessionLink,
+    client: &Client,
+    port: u16,
+    privileged: bool,
+    dscp: Option<u32>,
+) -> Result<(), Error> {
+    if port < FIRST_ORDINARY_PORT && !privileged || port == 0 {
         return link.send(&ToSession::NoDataSocket { errno: libc::EACCES as u32 });
     }
     let local = SocketAddr::new(client.here.ip(), FTP_DATA_PORT);

@@ -21,6 +21,7 @@ tests! {
     another_address_cannot_take_a_passive_connection
     never_connects_to_another_address
     never_connects_to_a_privileged_port
+    connects_to_a_privileged_port_when_told_to
     pasv_has_no_answer_over_ipv6
     epsv_all_ends_all_other_ways
     epsv_names_protocols
@@ -224,6 +225,18 @@ fn never_connects_to_a_privileged_port() {
         client.command(command, 501);
     }
     client.command("EPRT |3|127.0.0.1|51201|", 522);
+}
+
+fn connects_to_a_privileged_port_when_told_to() {
+    for (port, from_20) in [(1019, true), (1020, false)] {
+        let (_world, _server, mut client) =
+            alice(&format!("session.privileged-ports = true\ndata.active-port-20 = {from_20}"));
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("listener for the data connection");
+        client.command(&format!("EPRT |1|127.0.0.1|{port}|"), 200);
+        let (content, from) = receive_actively(&mut client, &listener);
+        assert_eq!((content.as_str(), from.port() == 20), ("content", from_20));
+        client.command("PORT 127,0,0,1,0,0", 501);
+    }
 }
 
 fn pasv_has_no_answer_over_ipv6() {

@@ -10,7 +10,7 @@ use ftpd::config::{Letter, Permissions};
 use crate::accounts::Account;
 use crate::client::Client;
 use crate::server::Server;
-use crate::world::World;
+use crate::world::{DAEMON, World};
 
 tests! {
     every_letter_allows_its_verbs_and_no_others
@@ -18,6 +18,8 @@ tests! {
     overwriting_needs_its_letter_whatever_the_verb
     resuming_needs_its_letter
     what_moves_no_files_needs_no_letter
+    commands_that_are_refused_are_not_obeyed_by_any_name
+    a_check_knows_the_names_of_commands
 }
 
 /// What is said of a name, and which letters it takes where the name is a file, a directory, or nothing's.
@@ -299,5 +301,41 @@ fn what_moves_no_files_needs_no_letter() {
         ("REIN", 220),
     ] {
         client.command(line, code);
+    }
+}
+
+fn commands_that_are_refused_are_not_obeyed_by_any_name() {
+    let world = World::new();
+    world.give("alice", "file", "content");
+    let settings = "session.refused-commands = [\"mkd\", \"SITE\", \"MFMT\"]\nuser.bob.refused-commands = []";
+    let server = Server::start(&world, settings);
+    let mut client = Client::logged_in("alice");
+    for line in ["MKD d", "XMKD d", "SITE CHMOD 600 file", "SITE HELP", "SITE", "MFMT 20200101000000 file"] {
+        client.command(line, 500);
+    }
+    assert!(!world.account("alice").home.join("d").exists());
+    client.command("RMD d", 550);
+    assert!(!client.command("FEAT", 211).whole().contains("MFMT"));
+    let line = server.wait_for_log("refused \"MKD\"");
+    assert!(line.contains("refused-commands: MKD"), "{line}");
+    let mut other = Client::logged_in("bob");
+    other.command("XMKD d", 257);
+    assert!(other.command("FEAT", 211).whole().contains("MFMT"));
+}
+
+fn a_check_knows_the_names_of_commands() {
+    let world = World::new();
+    let configuration = world.own_directory("etc").join("checked.toml");
+    for (settings, said) in [
+        ("session.refused-commands = [\"SITE\", \"APPE\", \"P@SW\"]", "ok"),
+        ("session.refused-commands = [\"MAKE\"]", "[session] refused-commands: there is no command MAKE"),
+        ("group.staff.refused-commands = [\"SITE CHOWN\"]", "[group.staff] refused-commands: there is no command SITE CHOWN"),
+        ("session.refused-commands = [\"QUIT\"]", "QUIT cannot be refused"),
+    ] {
+        world.write(&configuration, settings);
+        let output = world.command(DAEMON).arg("check").arg("--config").arg(&configuration).output().expect("check");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(text.contains(said), "{settings}: {text}");
+        assert_eq!(text.contains("there is no"), said.contains("there is no"), "{text}");
     }
 }

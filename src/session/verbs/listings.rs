@@ -72,6 +72,7 @@ pub fn opts_mlst(session: &mut Session, facts: &[u8]) -> Outcome {
 /// FEAT: what goes beyond RFC 959.
 pub fn feat(session: &mut Session) -> Outcome {
     let offered = |verb: &str| match verb {
+        verb if session.refuses(verb) => false,
         "HOST" => session.has_hosts,
         "AUTH" | "PBSZ" | "PROT" => session.has_tls,
         "CCC" => session.has_tls && session.options.clear_control,

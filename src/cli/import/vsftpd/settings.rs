@@ -1,7 +1,10 @@
 //! Everything that vsftpd.conf can say, and what it is here.
 
-use super::super::draft::{Kind, Ours, Row, flag};
+use toml::Value;
+
+use super::super::draft::{Draft, Kind, Ours, Row, flag};
 use super::client_certificates;
+use crate::config::CommandName;
 
 const fn row(theirs: &'static str, default: &'static str, ours: Ours) -> Row {
     Row { theirs, default, ours }
@@ -17,6 +20,14 @@ const USERLIST: &str = "`allow-users` or `reject-users` in `[login]`";
 const JAIL: &str = "`root-dir` in `[session]` and `[user.NAME]`";
 const LISTEN: &str = "`addresses` in `[listen]`";
 const SECURE: &str = "`require-tls` in `[session]`";
+
+/// Commands, with commas between them.
+fn refused_commands(draft: &mut Draft, value: &str) -> Result<(), String> {
+    let names: Result<Vec<CommandName>, String> = value.split(',').map(|name| name.trim().parse()).collect();
+    let names: Vec<Value> = names?.iter().map(|name| Value::from(name.to_string())).collect();
+    draft.set("session", "refused-commands", names);
+    Ok(())
+}
 
 /// Everything that vsftpd 3.0.5 can be told.
 pub const ROWS: &[Row] = &[
@@ -179,7 +190,7 @@ pub const ROWS: &[Row] = &[
     row("chown_username", "", Ours::By("see forced owners of `[rule.NAME]`", |_, _| Ok(()))),
     row("chroot_list_file", "", together(JAIL)),
     row("cmds_allowed", "", Ours::Fixed("", "`permissions` say what users may do")),
-    row("cmds_denied", "", Ours::Fixed("", "`permissions` say what users may do")),
+    row("cmds_denied", "", Ours::By("`refused-commands` in `[session]`", refused_commands)),
     row("deny_file", "", Ours::Fixed("", "a `[rule.NAME]` forbids names by pattern")),
     row("dsa_cert_file", "", Ours::Fixed("", "TLS has no DSA any more")),
     row("dsa_private_key_file", "", Ours::Fixed("", "TLS has no DSA any more")),
