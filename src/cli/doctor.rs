@@ -4,8 +4,10 @@
 
 mod accounts;
 mod firewall;
+mod iptables;
 mod machine;
 mod network;
+mod service;
 
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
@@ -119,6 +121,7 @@ impl Doctor {
                 accounts::examine(&config, &mut report);
                 network::examine(&config, &mut report);
                 machine::examine(&config, &mut report);
+                service::examine(&config, &mut report);
             }
             Err(error) => report.error("configuration", error.to_string(), "correct it: ftpd check"),
         }

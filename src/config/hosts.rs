@@ -1,8 +1,10 @@
 //! Virtual hosts: by what they are chosen, and which one serves a client. Pure: what a host means for a login is the
 //! worker's business.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 
 use toml::de::DeTable;
@@ -67,6 +69,12 @@ impl Host {
 pub struct NoSuchHost;
 
 impl Config {
+    /// The certificates that clients are shown, those of virtual hosts among them, each once.
+    pub fn certificate_files(&self) -> BTreeSet<&Path> {
+        let of_hosts = self.host.values().flat_map(|host| &host.own.certificates);
+        self.tls.certificates.iter().chain(of_hosts).map(|path| &**path).collect()
+    }
+
     /// The host that serves clients who connected to this address and have not named any; `None`: no virtual host. The
     /// closest description of the address wins.
     pub fn host_at(&self, local: SocketAddr) -> Option<&str> {

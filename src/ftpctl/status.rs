@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::connection::{Connection, Trouble};
 use super::{Options, Outcome, print, print_json, times};
 use crate::ipc::control::{Answer, Phase, Request};
+use crate::ipc::measures::Family;
 use crate::log::escaped;
 
 /// What the daemon says of itself.
@@ -28,6 +29,17 @@ pub struct Status {
     spare_workers: u64,
     served: u64,
     refused: u64,
+    certificates: Vec<Certificate>,
+}
+
+/// A certificate that clients are shown.
+#[derive(Serialize)]
+struct Certificate {
+    file: String,
+    #[serde(serialize_with = "times::as_rfc3339")]
+    ends: u64,
+    /// Whole days; below zero where it has ended.
+    days_left: i64,
 }
 
 impl Status {
@@ -73,6 +85,7 @@ impl Status {
                     spare_workers,
                     served,
                     refused,
+                    certificates: Vec::new(),
                 });
             }
         })?;
@@ -114,12 +127,35 @@ impl Status {
             ("so far", format!("{} served, {} refused", self.served, self.refused)),
             ("log level", self.log_level.clone()),
         ]);
+        lines.extend(self.certificates.iter().map(|one| {
+            let days = match one.days_left {
+                1 => "1 day left".to_string(),
+                days if days < 0 => "has ended".to_string(),
+                days => format!("{days} days left"),
+            };
+            ("certificate", format!("{}: {days}", escaped(one.file.as_bytes())))
+        }));
         lines.iter().map(|(name, value)| format!("{name:<14} {value}\n")).collect()
+    }
+}
+
+impl Certificate {
+    fn all(daemon: &Connection) -> Result<Vec<Certificate>, Trouble> {
+        let mut found = Vec::new();
+        let now = times::now();
+        daemon.ask(&Request::Metrics, |answer| {
+            if let Answer::Sample { family: Family::CertificateEnd, labels, value: ends } = answer {
+                let days_left = (ends as i64 - now as i64).div_euclid(86400);
+                found.push(Certificate { file: labels.join(" "), ends, days_left });
+            }
+        })?;
+        Ok(found)
     }
 }
 
 /// Prints it.
 pub fn run(daemon: &Connection, options: &Options) -> Outcome {
-    let status = Status::of(daemon)?;
+    let mut status = Status::of(daemon)?;
+    status.certificates = Certificate::all(daemon)?;
     if options.json { print_json(&status) } else { print(&status.text()) }
 }

@@ -8,7 +8,7 @@
 
 mod bans;
 mod caps;
-mod certificates;
+pub(crate) mod certificates;
 mod clients;
 mod conduct;
 mod control;

@@ -141,7 +141,7 @@ impl Supervisor {
         if let Some(range) = config.data.passive_ports {
             samples.add(Family::PassivePorts, &[], range.ports().len() as u64);
         }
-        for (path, end) in self.certificates.ends(&config.tls.certificates) {
+        for (path, end) in self.certificates.ends(&config.certificate_files()) {
             samples.add(Family::CertificateEnd, &[&path], end);
         }
         samples.0

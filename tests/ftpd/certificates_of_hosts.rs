@@ -24,7 +24,7 @@ tests! {
 }
 
 /// A daemon with two hosts besides, each with a certificate.
-fn with_hosts(world: &World, settings: &str) -> Server {
+pub fn with_hosts(world: &World, settings: &str) -> Server {
     let one = certificate(world, "one.example");
     let two = certificate(world, "two.example");
     start(

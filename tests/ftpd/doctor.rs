@@ -4,7 +4,9 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
+use crate::accounts::Account;
 use crate::server::Server;
+use crate::tls_clients::{certificate, run};
 use crate::world::{DAEMON, World};
 
 tests! {
@@ -12,6 +14,10 @@ tests! {
     names_the_program_that_has_the_port
     names_a_module_of_pam_that_is_not_there
     sees_ports_that_the_firewall_drops
+    sees_ports_that_iptables_drops
+    says_whose_shell_is_not_listed
+    looks_at_certificates_and_the_rights_of_keys
+    holds_the_unit_against_the_configuration
     counts_ports_and_sessions
     looks_at_the_masquerade_address
     says_that_anonymous_clients_could_own_their_root
@@ -94,6 +100,85 @@ fn sees_ports_that_the_firewall_drops() {
     assert!(about(&said, "firewall", "lets clients through").starts_with("ok"), "{said}");
     let (_, said) = ask_about(&world, "");
     assert!(about(&said, "firewall", "passive mode uses any port").starts_with("warning"), "{said}");
+}
+
+fn sees_ports_that_iptables_drops() {
+    // As ufw does it, whichever half of the kernel keeps the rules.
+    for (save, iptables) in [("iptables-nft-save", "iptables-nft"), ("iptables-legacy-save", "iptables-legacy")] {
+        let world = World::new();
+        let rules = [
+            "-A INPUT -i lo -j ACCEPT",
+            "-A INPUT -p tcp -m tcp --dport 21 -j ACCEPT",
+            "-A INPUT -p tcp -m multiport --dports 50000:50499 -j ACCEPT",
+            "-P INPUT DROP",
+        ];
+        for rule in rules {
+            let set = world.command(iptables).args(rule.split(' ')).output().expect(iptables);
+            assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+        }
+        let (_, said) = ask_about(&world, "data.passive-ports = \"50000-50999\"");
+        let line = about(&said, "firewall", "no rule accepts port 50000-50999");
+        assert!(line.contains("firewall-cmd --permanent --add-port=50000-50999/tcp"), "{save}: {line}");
+        assert!(!said.contains("accepts port 21,"), "{said}");
+        let (_, said) = ask_about(&world, "data.passive-ports = \"50000-50499\"\nlisten.max-sessions = 100");
+        assert!(about(&said, "firewall", "lets clients through").starts_with("ok"), "{save}: {said}");
+    }
+}
+
+fn says_whose_shell_is_not_listed() {
+    let world = World::new();
+    world.add(Account::new("carol", 2003).shell("/usr/sbin/nologin"));
+    let (_, said) = ask_about(&world, "");
+    let line = about(&said, "shells", "1 cannot log in");
+    assert!(line.contains("carol (/usr/sbin/nologin)") && line.contains("require-valid-shell"), "{line}");
+}
+
+fn looks_at_certificates_and_the_rights_of_keys() {
+    let world = World::new();
+    let good = certificate(&world, "ftp.example");
+    let settings = format!("tls.certificates = [{good:?}]");
+    let (_, said) = ask_about(&world, &settings);
+    assert!(about(&said, "certificate", "ftp.example.pem: 36").starts_with("ok"), "{said}");
+    fs::set_permissions(&good, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("mode");
+    let (_, said) = ask_about(&world, &settings);
+    let line = about(&said, "configuration", "every user of the machine can read the key");
+    assert!(line.starts_with("warning") && line.contains("ftp.example.pem"), "{line}");
+    let short = world.own_directory("etc").join("short.pem");
+    run(&world, DAEMON, &["cert", "self-signed", "--days", "3", short.to_str().expect("name")]);
+    let (_, said) = ask_about(&world, &format!("tls.certificates = [{short:?}]"));
+    assert!(about(&said, "certificate", "short.pem: ").starts_with("warning"), "{said}");
+    let (well, said) = ask_about(&world, "tls.certificates = [\"/nowhere/cert.pem\"]");
+    assert!(!well && about(&said, "configuration", "/nowhere/cert.pem").starts_with("error"), "{said}");
+    let (_, said) = ask_about(&world, "");
+    assert!(about(&said, "certificate", "there is none").starts_with("note"), "{said}");
+}
+
+fn holds_the_unit_against_the_configuration() {
+    let world = World::new();
+    world.write("/run/systemd/system/x", "");
+    // What systemd would tell of the unit.
+    let told = "case $* in\n*LoadState*) echo loaded;;\n*ActiveState*) echo active;;\n*NRestarts*) echo 2;;\n\
+                *PrivateTmp*) echo yes;;\n*CapabilityBoundingSet*) echo cap_setuid cap_kill;;\n*TasksMax*) echo 100;;\n\
+                *LimitNOFILE*) echo 524288;;\nesac\n";
+    let directory = world.own_directory("programs");
+    world.write(directory.join("systemctl"), format!("#!/bin/sh\n{told}"));
+    fs::set_permissions(directory.join("systemctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    let path = world.own_directory("etc").join("doctor.toml");
+    world.write(&path, "session.root-dir = \"real\"\nsession.make-home = true\n");
+    let mut command = world.command(DAEMON);
+    command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", directory.display()));
+    let output = command.args(["doctor", "--config"]).arg(&path).output().expect("doctor");
+    let said = String::from_utf8(output.stdout).expect("text");
+    for (text, mark) in [
+        ("runs", "ok"),
+        ("was started anew 2 times", "warning"),
+        ("PrivateTmp=no", "warning"),
+        ("CapabilityBoundingSet=CAP_CHOWN", "warning"),
+        ("max-sessions needs TasksMax=1600, and the unit has 100", "warning"),
+    ] {
+        assert!(about(&said, "service", text).starts_with(mark), "{text}: {said}");
+    }
+    assert!(!said.contains("LimitNOFILE"), "{said}");
 }
 
 fn counts_ports_and_sessions() {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
+use crate::certificates_of_hosts::with_hosts;
 use crate::client::Client;
+use crate::control::json;
 use crate::server::{Server, wait_until};
 use crate::tls_clients::start as start_with_tls;
 use crate::world::{CONTROL, World};
@@ -21,6 +23,7 @@ tests! {
     counts_bytes_while_they_move
     counts_passive_ports_in_use
     tells_how_long_certificates_are_valid
+    tells_of_the_certificates_of_hosts_and_in_days
     both_formats_are_what_collectors_read
     promtool_takes_the_metrics
     promtool_takes_the_alerts
@@ -176,6 +179,19 @@ fn tells_how_long_certificates_are_valid() {
         .map(|(_, seconds)| seconds)
         .collect();
     assert!(!left.is_empty() && left.iter().all(|seconds| *seconds > 3600.0), "{left:?}");
+}
+
+fn tells_of_the_certificates_of_hosts_and_in_days() {
+    let world = World::new();
+    let _server = with_hosts(&world, "");
+    let numbers = numbers(&world);
+    let told = |name: &str| numbers.keys().any(|one| one.contains("certificate_remaining") && one.contains(name));
+    assert!(told("one.example") && told("two.example"), "{numbers:?}");
+    let status = json(&world, &["status"]);
+    let certificates = status["certificates"].as_array().expect("list");
+    assert_eq!(certificates.len(), 3, "{status}");
+    let days = certificates[0]["days_left"].as_i64().expect("days");
+    assert!(crate::control::told(&world, &["status"]).contains(&format!(": {days} days left")), "{days}");
 }
 
 /// Feeds a program with a text; what it says if it does not like it.

@@ -164,8 +164,26 @@ fn shells(config: &Config, report: &mut Report) {
     }
     match fs::read_to_string("/etc/shells") {
         Ok(text) => {
-            let count = text.lines().filter(|line| line.starts_with('/')).count();
-            report.good("shells", format!("{count} in /etc/shells; who has another one cannot log in"));
+            let listed: BTreeSet<&str> = text.lines().filter(|line| line.starts_with('/')).collect();
+            let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+            let refused: Vec<String> = people(&passwd, config.login.min_uid.get())
+                .filter(|(_, shell)| !listed.contains(shell))
+                .map(|(name, shell)| format!("{name} ({shell})"))
+                .collect();
+            match refused.len() {
+                0 => {
+                    report.good("shells", format!("{} in /etc/shells, among them everybody's", listed.len()))
+                }
+                count => {
+                    let (some, rest) =
+                        (refused[..count.min(5)].join(", "), if count > 5 { ", ..." } else { "" });
+                    let text =
+                        format!("{count} cannot log in, whose shells are not in /etc/shells: {some}{rest}");
+                    let advice =
+                        "if they shall: require-valid-shell = false, or add the shell to /etc/shells";
+                    report.note("shells", text, advice);
+                }
+            }
         }
         Err(_) => {
             let text = "there is no /etc/shells: every shell is good";
@@ -174,9 +192,28 @@ fn shells(config: &Config, report: &mut Report) {
     }
 }
 
+/// Names and shells of the accounts that could log in by their number, in the lines of passwd(5).
+fn people(passwd: &str, least: u32) -> impl Iterator<Item = (&str, &str)> {
+    passwd.lines().filter_map(move |line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, uid, _, _, _, shell] = fields[..] else { return None };
+        let is_person = uid.parse::<u32>().is_ok_and(|uid| uid >= least) && name != "nobody";
+        // No shell means /bin/sh (passwd(5)).
+        is_person.then_some((name, if shell.is_empty() { "/bin/sh" } else { shell }))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_told_from_system_accounts() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/zsh\nbob:x:1001:1001::/home/bob:\n\
+                      nobody:x:65534:65534::/:/usr/sbin/nologin\n+::::::\n";
+        let found: Vec<_> = people(passwd, 1000).collect();
+        assert_eq!(found, [("alice", "/bin/zsh"), ("bob", "/bin/sh")]);
+    }
 
     #[test]
     fn modules_are_found_through_everything_that_a_service_includes() {

@@ -1,5 +1,5 @@
 //! What a firewall lets through, as far as nft(8) tells: ports that no rule accepts where the rest is dropped.
-//! Pure: the text of `nft --json list ruleset` in, ports out.
+//! Pure: the text of `nft --json list ruleset` in, ports out. What iptables(8) has put there is told better by itself.
 
 use std::ops::RangeInclusive;
 
@@ -15,13 +15,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The wanted ports that do not get through.
-    pub fn missing<'a>(&self, wanted: &'a [RangeInclusive<u16>]) -> Vec<&'a RangeInclusive<u16>> {
+    /// Whether all of these ports get through.
+    pub fn lets_through(&self, ports: &RangeInclusive<u16>) -> bool {
         match self {
-            Verdict::Open => Vec::new(),
-            Verdict::Only(accepted) => {
-                wanted.iter().filter(|range| !(*range).clone().all(|port| is_in(accepted, port))).collect()
-            }
+            Verdict::Open => true,
+            Verdict::Only(accepted) => ports.clone().all(|port| is_in(accepted, port)),
         }
     }
 }
@@ -30,10 +28,19 @@ fn is_in(ranges: &[RangeInclusive<u16>], port: u16) -> bool {
     ranges.iter().any(|range| range.contains(&port))
 }
 
-/// Reads the rules. None: they are not what nft prints.
-pub fn read(text: &str) -> Option<Verdict> {
+/// Reads the rules, but for those of these families whose tables are kept by iptables(8): nft does not know all that
+/// stands in them. None: they are not what nft prints.
+pub fn read(text: &str, kept_by_iptables: &[&str]) -> Option<Verdict> {
     let document: Value = serde_json::from_str(text).ok()?;
+    let is_told_elsewhere = |entry: &&Value| {
+        let of = |kind: &str| {
+            let one = &entry[kind];
+            one["table"] == "filter" && kept_by_iptables.iter().any(|family| one["family"] == *family)
+        };
+        of("chain") || of("rule")
+    };
     let entries = document.get("nftables")?.as_array()?;
+    let entries: Vec<&Value> = entries.iter().filter(|entry| !is_told_elsewhere(entry)).collect();
     let inputs: Vec<&Value> = entries
         .iter()
         .filter_map(|entry| entry.get("chain"))
@@ -120,16 +127,16 @@ mod tests {
 
     #[test]
     fn where_the_rest_is_dropped_only_what_a_rule_accepts_gets_through() {
-        let verdict = read(CLOSED).unwrap();
-        assert!(verdict.missing(&[21..=21, 50000..=50999, 990..=990]).is_empty());
-        assert_eq!(verdict.missing(&[2121..=2121, 50500..=51000]), [&(2121..=2121), &(50500..=51000)]);
+        let verdict = read(CLOSED, &[]).unwrap();
+        assert!([21..=21, 50000..=50999, 990..=990].iter().all(|ports| verdict.lets_through(ports)));
+        assert!(![2121..=2121, 50500..=51000].iter().any(|ports| verdict.lets_through(ports)));
     }
 
     #[test]
     fn where_nothing_is_dropped_everything_gets_through() {
         let open = CLOSED.replace(r#""policy": "drop""#, r#""policy": "accept""#);
-        assert_eq!(read(&open), Some(Verdict::Open));
-        assert_eq!(read(r#"{"nftables": []}"#), Some(Verdict::Open));
+        assert_eq!(read(&open, &[]), Some(Verdict::Open));
+        assert_eq!(read(r#"{"nftables": []}"#, &[]), Some(Verdict::Open));
     }
 
     #[test]
@@ -137,11 +144,21 @@ mod tests {
         let rule = r#"{"rule": {"family": "inet", "table": "filter", "chain": "input", "expr": [{"reject": null}]}}]}"#;
         let closed = CLOSED.replace(r#""policy": "drop""#, r#""policy": "accept""#);
         let closed = format!("{}, {rule}", closed.trim_end().strip_suffix("]}").unwrap());
-        assert_eq!(read(&closed).unwrap().missing(&[2121..=2121]).len(), 1);
+        assert!(!read(&closed, &[]).unwrap().lets_through(&(2121..=2121)));
+    }
+
+    #[test]
+    fn tables_of_iptables_are_left_to_it() {
+        let text = r#"{"nftables": [
+            {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "type": "filter", "hook": "input", "policy": "drop"}},
+            {"rule": {"family": "ip", "table": "filter", "chain": "INPUT", "expr": [{"xt": {"type": "match"}}, {"accept": null}]}}
+        ]}"#;
+        assert_eq!(read(text, &["ip", "ip6"]), Some(Verdict::Open));
+        assert_eq!(read(text, &["ip6"]), Some(Verdict::Only(Vec::new())));
     }
 
     #[test]
     fn what_is_not_from_nft_says_nothing() {
-        assert_eq!(read("iptables: not found"), None);
+        assert_eq!(read("iptables: not found", &[]), None);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit};
 
@@ -20,7 +19,6 @@ pub fn examine(config: &Config, report: &mut Report) {
     descriptors(config, report);
     memory(config, report);
     log(config, report);
-    service(report);
 }
 
 fn protection(report: &mut Report) {
@@ -93,46 +91,5 @@ fn log(config: &Config, report: &mut Report) {
         LogTarget::Journal | LogTarget::Stderr | LogTarget::File(_) => {
             report.good("log", config.log.to.to_string())
         }
-    }
-}
-
-/// What systemd says of the service, where it runs the machine.
-fn service(report: &mut Report) {
-    if !Path::new("/run/systemd/system").exists() {
-        return report.note(
-            "service",
-            "systemd does not run this machine",
-            "ftpd serve --daemon --pid-file FILE",
-        );
-    }
-    let show = |unit: &str, property: &str| {
-        let output =
-            Command::new("systemctl").args(["show", "--value", "--property", property, unit]).output();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default()
-    };
-    match show("ftpd.service", "LoadState").as_str() {
-        "loaded" => {}
-        _ => {
-            return report.note(
-                "service",
-                "systemd knows no ftpd.service",
-                "install the package, or make install",
-            );
-        }
-    }
-    match show("ftpd.service", "ActiveState").as_str() {
-        "active" => report.good("service", "runs"),
-        "failed" => {
-            report.error("service", "has failed", "journalctl -u ftpd says why; systemctl restart ftpd")
-        }
-        _ if show("ftpd.socket", "ActiveState") == "active" => {
-            report.good("service", "waits for its first client (ftpd.socket)");
-        }
-        _ => report.note("service", "does not run", "systemctl enable --now ftpd"),
-    }
-    let restarts = show("ftpd.service", "NRestarts");
-    if restarts.parse::<u32>().is_ok_and(|count| count > 0) {
-        let text = format!("was started anew {restarts} times after it had failed");
-        report.warning("service", text, "journalctl -u ftpd says why");
     }
 }

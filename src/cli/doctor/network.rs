@@ -4,13 +4,16 @@ use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Report, firewall};
+use super::{Report, firewall, iptables};
 use crate::config::{Config, Masquerade};
+use crate::supervisor::certificates::Certificates;
 
 /// How long whoever listens may take to say who he is.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A certificate that ends within so many days is worth a warning.
+const SOON: u64 = 14;
 
 pub fn examine(config: &Config, report: &mut Report) {
     for address in config.listen.all_addresses() {
@@ -20,6 +23,7 @@ pub fn examine(config: &Config, report: &mut Report) {
     passive_ports(config, report);
     gates(config, report);
     masquerade(config, report);
+    certificates(config, report);
 }
 
 fn listener(address: SocketAddr, implicit: bool, report: &mut Report) {
@@ -106,31 +110,43 @@ fn passive_ports(config: &Config, report: &mut Report) {
     }
 }
 
+/// What the firewalls of this machine say, as far as their programs tell; None: none of them does.
+fn verdicts() -> Option<Vec<firewall::Verdict>> {
+    let told = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let mut verdicts = Vec::new();
+    let mut kept_by_iptables = Vec::new();
+    for (program, family) in [
+        ("iptables-nft-save", Some("ip")),
+        ("ip6tables-nft-save", Some("ip6")),
+        ("iptables-legacy-save", None),
+        ("ip6tables-legacy-save", None),
+    ] {
+        if let Some(verdict) = told(program, &[]).as_deref().and_then(iptables::read) {
+            verdicts.push(verdict);
+            kept_by_iptables.extend(family);
+        }
+    }
+    let of_nft = told("nft", &["--json", "list", "ruleset"]);
+    verdicts.extend(of_nft.as_deref().and_then(|text| firewall::read(text, &kept_by_iptables)));
+    (!verdicts.is_empty()).then_some(verdicts)
+}
+
 /// Whether the firewall of this machine lets clients in.
 fn gates(config: &Config, report: &mut Report) {
-    let listing = Command::new("nft").args(["--json", "list", "ruleset"]).output();
-    let rules = match listing {
-        Ok(output) if output.status.success() => firewall::read(&String::from_utf8_lossy(&output.stdout)),
-        Ok(_) => None,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let text = "not looked at: nft is not installed";
-            return report.note(
-                "firewall",
-                text,
-                "open the listeners and passive-ports in whatever there is",
-            );
-        }
-        Err(_) => None,
-    };
-    let Some(verdict) = rules else {
-        let text = "not looked at: nft does not tell its rules";
-        return report.note("firewall", text, "start ftpd doctor as root");
+    let Some(verdicts) = verdicts() else {
+        let text = "not looked at: neither nft nor iptables tells its rules";
+        let advice = "start ftpd doctor as root; open the listeners and passive-ports in whatever there is";
+        return report.note("firewall", text, advice);
     };
     let mut wanted: Vec<RangeInclusive<u16>> =
         config.listen.all_addresses().iter().map(|address| address.port()..=address.port()).collect();
     let passive = config.data.passive_ports.map(|range| range.ports());
     wanted.extend(passive.clone());
-    let missing = verdict.missing(&wanted);
+    let missing: Vec<_> =
+        wanted.iter().filter(|ports| verdicts.iter().any(|verdict| !verdict.lets_through(ports))).collect();
     for ports in &missing {
         let named = match ports.start() == ports.end() {
             true => ports.start().to_string(),
@@ -138,20 +154,18 @@ fn gates(config: &Config, report: &mut Report) {
         };
         let text = format!("no rule accepts port {named}, and the rest is dropped");
         let advice = format!(
-            "ufw allow {}/tcp, or nft add rule inet filter input tcp dport {named} accept",
+            "ufw allow {}/tcp; firewall-cmd --permanent --add-port={named}/tcp; or nft add rule inet filter input tcp \
+             dport {named} accept",
             named.replace('-', ":")
         );
         report.warning("firewall", text, advice);
     }
-    match verdict {
-        firewall::Verdict::Only(_) if passive.is_none() => {
-            let text = "drops what it does not know, and passive mode uses any port";
-            report.warning("firewall", text, "set [data] passive-ports and open them");
-        }
-        firewall::Verdict::Only(_) | firewall::Verdict::Open if missing.is_empty() => {
-            report.good("firewall", "lets clients through, as far as nft tells");
-        }
-        firewall::Verdict::Only(_) | firewall::Verdict::Open => {}
+    let drops = verdicts.iter().any(|verdict| *verdict != firewall::Verdict::Open);
+    if drops && passive.is_none() {
+        let text = "drops what it does not know, and passive mode uses any port";
+        report.warning("firewall", text, "set [data] passive-ports and open them");
+    } else if missing.is_empty() {
+        report.good("firewall", "lets clients through, as far as nft and iptables tell");
     }
 }
 
@@ -210,4 +224,25 @@ fn own_addresses() -> Vec<Ipv4Addr> {
 /// Not to be reached from elsewhere (RFC 1918, RFC 6598).
 fn is_private(ip: Ipv4Addr) -> bool {
     ip.is_private() || ip.is_link_local() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64)
+}
+
+/// For how long clients are shown good certificates; whether they can be used is the configuration's affair.
+fn certificates(config: &Config, report: &mut Report) {
+    let files = config.certificate_files();
+    if files.is_empty() {
+        let advice = "ftpd cert self-signed FILE makes one; name it in [tls] certificates";
+        return report.note("certificate", "there is none: passwords and files go in clear text", advice);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    for (file, end) in Certificates::default().ends(&files) {
+        match end.checked_sub(now).map(|left| left / 86400) {
+            Some(days) if days >= SOON => report.good("certificate", format!("{file}: {days} days left")),
+            Some(days) => report.warning(
+                "certificate",
+                format!("{file}: {days} days left"),
+                "renew it, then ftpctl reload",
+            ),
+            None => report.error("certificate", format!("{file} has ended"), "renew it, then ftpctl reload"),
+        }
+    }
 }
