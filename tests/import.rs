@@ -1,7 +1,7 @@
 //! `ftpd import`: the configurations of other servers, as administrators have them, become ones that the daemon takes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use toml::{Table, Value};
@@ -17,10 +17,15 @@ impl Imported {
     fn of(name: &str, text: &str) -> Imported {
         let directory = Directory::new(name);
         let theirs = directory.0.join(name);
-        let ours = directory.0.join("ftpd.toml");
         fs::write(&theirs, text).expect("write");
+        Imported::from(&directory, &theirs)
+    }
+
+    /// The same, of what is there.
+    fn from(directory: &Directory, theirs: &Path) -> Imported {
+        let ours = directory.0.join("ftpd.toml");
         let ftpd = env!("CARGO_BIN_EXE_ftpd");
-        let output = Command::new(ftpd).arg("import").arg(&theirs).output().expect("import");
+        let output = Command::new(ftpd).arg("import").arg(theirs).output().expect("import");
         let remarks = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{remarks}");
         fs::write(&ours, &output.stdout).expect("write");
@@ -263,4 +268,93 @@ fn a_file_of_an_unknown_name_needs_a_word_about_its_server() {
     let output = command.arg("import").arg(&theirs).output().expect("import");
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("--from"));
     assert!(command.args(["--from", "vsftpd"]).output().expect("import").status.success());
+}
+
+#[test]
+fn the_directory_of_a_debian_pure_ftpd_keeps_its_meaning() {
+    let directory = Directory::new("pure-ftpd");
+    let (conf, auth) = (directory.0.join("conf"), directory.0.join("auth"));
+    fs::create_dir(&conf).expect("directory");
+    fs::create_dir(&auth).expect("directory");
+    for (name, value) in [
+        ("NoAnonymous", "# nobody\n\nyes\n"),
+        ("MinUID", "1000"),
+        ("FSCharset", "UTF-8"),
+        ("PureDB", "/etc/pure-ftpd/pureftpd.pdb"),
+        ("MySQLConfigFile", "/etc/pure-ftpd/db/mysql.conf"),
+        ("PerUserLimits", "3 20"),
+        ("Umask", "133 022"),
+        ("Quota", "1000 10"),
+        ("PassivePortRange", "50000 50999"),
+        ("SyslogFacility", "local3"),
+        ("NoTruncate", "yes"),
+        ("MaxLoad", "4"),
+        ("NATmode", "yes"),
+        ("MinUID.dpkg-old", "1"),
+    ] {
+        fs::write(conf.join(name), value).expect("write");
+    }
+    std::os::unix::fs::symlink("../conf/PureDB", auth.join("50pure")).expect("link");
+    let check = |imported: &Imported| {
+        imported
+            .has("anonymous", "enabled", false)
+            .has("login", "min-uid", 1000)
+            .has("session", "max-sessions-per-user", 3)
+            .has("session", "umask", "022")
+            .has("session", "quota-files", 1000)
+            .has("data", "passive-ports", "50000-50999")
+            .has("log", "facility", "local3");
+        let letters = imported.get("session", "permissions").as_str().expect("letters");
+        assert!(letters.contains('c') && letters.contains('R') && !letters.contains(['o', 'w']), "{letters}");
+        for text in ["pureftpd.pdb", "MaxLoad 4: ", "NATmode yes: "] {
+            assert!(imported.remarks.contains(text), "{text}: {}", imported.remarks);
+        }
+        // No link leads to it.
+        assert!(!imported.remarks.contains("MySQL"), "{}", imported.remarks);
+        assert_eq!(imported.remarks.lines().count(), 3, "{}", imported.remarks);
+    };
+    check(&Imported::from(&directory, &directory.0));
+    check(&Imported::from(&directory, &conf));
+}
+
+#[test]
+fn a_vsftpd_with_lists_of_addresses_and_certificates_of_clients_keeps_its_meaning() {
+    let directory = Directory::new("lists");
+    let (banned, ca) = (directory.0.join("banned"), certificate(&directory));
+    fs::write(&banned, "mozilla@example.org\n").expect("write");
+    let imported = Imported::of(
+        "vsftpd.conf",
+        &format!(
+            "anonymous_enable=YES\nlocal_enable=YES\ndeny_email_enable=YES\nbanned_email_file={}\nanon_umask=027\n\
+             write_enable=YES\nmdtm_write=NO\nxferlog_enable=YES\nxferlog_std_format=YES\nssl_enable=YES\n\
+             rsa_cert_file={ca}\nrequire_cert=YES\nca_certs_file={ca}\n",
+            banned.display()
+        ),
+    );
+    imported
+        .has("anonymous", "reject-emails", list(&["mozilla@example.org"]))
+        .has("anonymous", "umask", "027")
+        .has("session", "permissions", "elradfmwM")
+        .has("log", "xferlog", "/var/log/xferlog")
+        .has("tls", "client-certificates", "require")
+        .has("tls", "client-ca-files", list(&[&ca]));
+}
+
+#[test]
+fn a_proftpd_says_what_becomes_of_its_modules() {
+    let imported = Imported::of(
+        "proftpd.conf",
+        "QuotaEngine on\nRatios off\nDelayEngine on\nControlsSocket /run/x\nTLSEngine off\n\
+         TLSRSACertificateFile /nowhere/cert.pem\nTLSRequired on\nSyslogFacility LOCAL5\nAllowStoreRestart on\n\
+         ExtendedLog /var/log/x ALL\nListOptions \"-l\"\nListOptions \"-la\"\n",
+    );
+    imported
+        .has("log", "facility", "local5")
+        .has("log", "commands", true)
+        .has("session", "require-tls", "none")
+        .has("tls", "certificates", list(&[]));
+    let letters = imported.get("session", "permissions").as_str().expect("letters");
+    assert!(letters.contains('R') && !letters.contains(['o', 'w']), "{letters}");
+    imported.remarks_on(1, "quota-bytes").remarks_on(10, "ExtendedLog").remarks_on(12, "-la");
+    assert_eq!(imported.remarks.lines().count(), 3, "{}", imported.remarks);
 }

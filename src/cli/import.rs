@@ -23,7 +23,7 @@ use draft::{Draft, Ours, Row};
 /// What the command line says.
 #[derive(Args, Debug)]
 pub struct Import {
-    /// The configuration file of the other server
+    /// The configuration file of the other server; of Pure-FTPd also the directory that Debian has in its place
     file: PathBuf,
     /// The server it is from, where its name does not say so
     #[arg(long, value_enum)]
@@ -63,18 +63,25 @@ impl Server {
         }
     }
 
-    /// What the file name says.
+    /// What the name of the file says, or of the directory that it is in.
     fn of(path: &Path) -> Option<Server> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-        Server::ALL.into_iter().find(|server| name.contains(server.name()))
+        path.ancestors().find_map(|path| {
+            let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+            Server::ALL.into_iter().find(|server| name.contains(server.name()))
+        })
     }
 
-    fn translate(self, text: &str) -> Draft {
-        match self {
-            Server::Vsftpd => vsftpd::translate(text),
-            Server::Proftpd => proftpd::translate(text),
-            Server::PureFtpd => pure_ftpd::translate(text),
+    fn read(self, path: &Path) -> std::io::Result<Draft> {
+        if let (Server::PureFtpd, true) = (self, path.is_dir()) {
+            return pure_ftpd::read_directory(path);
         }
+        let bytes = fs::read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(match self {
+            Server::Vsftpd => vsftpd::translate(&text),
+            Server::Proftpd => proftpd::translate(&text),
+            Server::PureFtpd => pure_ftpd::translate(&text),
+        })
     }
 }
 
@@ -91,8 +98,7 @@ impl Import {
                 "{shown}: the name does not say which server this is from; say --from SERVER"
             ));
         };
-        let bytes = fs::read(&self.file).map_err(|error| format!("{shown}: {error}"))?;
-        let draft = server.translate(&String::from_utf8_lossy(&bytes));
+        let draft = server.read(&self.file).map_err(|error| format!("{shown}: {error}"))?;
         let text = format!("# Made by ftpd import of {shown} ({}).\n{draft}", server.name());
         for remark in draft.remarks() {
             eprintln!("{shown}:{remark}");
@@ -129,7 +135,7 @@ pub fn document() -> String {
         for Row { theirs, ours, .. } in server.rows() {
             let ours = match ours {
                 Ours::Key(section, key, _) => format!("`{key}` in `[{section}]`"),
-                Ours::By(words, _) => (*words).to_string(),
+                Ours::Already(words) | Ours::By(words, _) => (*words).to_string(),
                 Ours::Fixed("", words) => format!("not there: {words}"),
                 Ours::Fixed(is, words) => format!("always `{is}`: {words}"),
             };
@@ -166,7 +172,7 @@ mod tests {
                     assert!(has(section, key), "{server}: {theirs}: there is no {key} in [{section}]");
                     continue;
                 }
-                Ours::By(words, _) | Ours::Fixed(_, words) => words,
+                Ours::Already(words) | Ours::By(words, _) | Ours::Fixed(_, words) => words,
             };
             // "`key` in `[section]`", also with several keys and several sections.
             let Some((keys, sections)) = words.split_once(" in `[") else { continue };

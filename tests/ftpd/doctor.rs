@@ -164,7 +164,7 @@ fn holds_the_unit_against_the_configuration() {
     world.write(directory.join("systemctl"), format!("#!/bin/sh\n{told}"));
     fs::set_permissions(directory.join("systemctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
     let path = world.own_directory("etc").join("doctor.toml");
-    world.write(&path, "session.root-dir = \"real\"\nsession.make-home = true\n");
+    world.write(&path, "session.root-dir = \"real\"\n[rule.incoming]\npaths = [\"/in\"]\nowner = \"bob\"\n");
     let mut command = world.command(DAEMON);
     command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", directory.display()));
     let output = command.args(["doctor", "--config"]).arg(&path).output().expect("doctor");

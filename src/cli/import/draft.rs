@@ -21,6 +21,8 @@ pub struct Row {
 pub enum Ours {
     /// The same thing, under this name: section, key, and how the value is written.
     Key(&'static str, &'static str, Kind),
+    /// Nothing has to be said: it is so, or another setting says it too, in these words.
+    Already(&'static str),
     /// Several settings together have the same effect, in these words.
     By(&'static str, fn(&mut Draft, &str) -> Result<(), String>),
     /// The daemon behaves as if this value were set, for the reason in words; empty: there is nothing like it.
@@ -36,10 +38,16 @@ pub enum Kind {
     NotFlag,
     /// A number above 0, where 0 means that there is no limit.
     Count,
+    /// The same, with a text for who is refused behind it, or `none`.
+    Most,
     /// Seconds.
     Seconds,
+    /// Minutes, which become seconds.
+    Minutes,
     Text,
     Path,
+    /// One more of a list.
+    OneOf,
     /// A mode in octal.
     Octal,
 }
@@ -110,14 +118,28 @@ impl Draft {
         self.table(section).remove(key);
     }
 
-    /// Nobody may overwrite files.
-    pub fn without_overwriting(&mut self) -> Result<(), String> {
+    /// Takes a letter from everybody.
+    pub fn forbid(&mut self, letter: char) {
         let all = Permissions::all().to_string();
         let present = self.get("session", "permissions").and_then(Value::as_str).unwrap_or(&all);
         // The letter w is all of writing: creating, overwriting, resuming.
-        let letters = present.replace('w', "cR").replace('o', "");
-        self.set("session", "permissions", letters);
-        Ok(())
+        let letters = if "coR".contains(letter) { present.replace('w', "coR") } else { present.to_string() };
+        self.set("session", "permissions", letters.replace(letter, ""));
+    }
+
+    /// Gives a letter back.
+    pub fn allow(&mut self, letter: char) {
+        if let Some(present) = self.get("session", "permissions").and_then(Value::as_str)
+            && !present.contains([letter, 'w'])
+        {
+            let letters = format!("{present}{letter}");
+            self.set("session", "permissions", letters);
+        }
+    }
+
+    /// What was said stands in no line of one file.
+    pub fn without_lines(&mut self) {
+        self.remarks.iter_mut().for_each(|remark| remark.line = 0);
     }
 
     /// What was set.
@@ -139,6 +161,7 @@ impl Draft {
     pub fn take(&mut self, row: &Row, value: &str) {
         let taken = match row.ours {
             Ours::Key(section, key, kind) => self.take_value(section, key, kind, value),
+            Ours::Already(_) => Ok(()),
             Ours::By(_, take) => take(self, value),
             Ours::Fixed(is, words) => match is.eq_ignore_ascii_case(value) && !is.is_empty() {
                 true => Ok(()),
@@ -160,7 +183,13 @@ impl Draft {
                 0 => return Ok(()),
                 count => Value::Integer(count),
             },
+            Kind::Most => match value.split_whitespace().next() {
+                None | Some("none") => return Ok(()),
+                Some(count) => Value::Integer(number(count)?),
+            },
             Kind::Seconds => Value::Integer(number(value)?),
+            Kind::Minutes => Value::Integer(number(value)? * 60),
+            Kind::OneOf => return self.push(section, key, value),
             Kind::Text => Value::String(value.to_string()),
             Kind::Path if value.starts_with('/') => Value::String(value.to_string()),
             Kind::Path => return Err("is no absolute path".to_string()),

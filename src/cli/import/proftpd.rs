@@ -8,7 +8,8 @@ use toml::Value;
 
 pub use settings::ROWS;
 
-use super::draft::{Draft, number};
+use super::draft::{Draft, flag, number};
+use crate::config::Facility;
 
 fn first(value: &str) -> &str {
     value.split_whitespace().next().unwrap_or_default()
@@ -43,6 +44,35 @@ fn listen(draft: &mut Draft, address: Option<&str>, port: Option<u16>) -> Result
     }
     draft.set("listen", "addresses", vec![Value::from(listener.to_string())]);
     Ok(())
+}
+
+/// What may only be done with this letter among the permissions.
+fn allowed(draft: &mut Draft, value: &str, letter: char) -> Result<(), String> {
+    // Both of these are off unless they are said; what is said later wins over that.
+    match flag(value)? {
+        true => draft.allow(letter),
+        false => draft.forbid(letter),
+    }
+    Ok(())
+}
+
+/// The text in a file.
+fn message(draft: &mut Draft, path: &str, key: &str) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{error}; write {key} by hand"))?;
+    draft.set("session", key, text.trim_end());
+    Ok(())
+}
+
+/// The same names, as far as syslog has them for services.
+fn facility(draft: &mut Draft, value: &str) -> Result<(), String> {
+    let name = value.to_ascii_lowercase();
+    match name.parse::<Facility>() {
+        Ok(_) => {
+            draft.set("log", "facility", name);
+            Ok(())
+        }
+        Err(_) => Err("`facility` in [log] has others".to_string()),
+    }
 }
 
 /// `~`, a path, with groups that it is for behind it.
@@ -103,6 +133,7 @@ pub fn translate(text: &str) -> Draft {
     // What is not said means that sessions see everything.
     draft.set("session", "root-dir", "real");
     let mut places = vec![Place::Server];
+    let mut has_tls = false;
     for (index, line) in joined(text) {
         draft.at(index);
         let line = line.trim();
@@ -121,11 +152,16 @@ pub fn translate(text: &str) -> Draft {
         }
         let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let value = value.trim();
+        has_tls |= name.eq_ignore_ascii_case("TLSEngine") && flag(value) == Ok(true);
         match places.last() {
             Some(Place::Elsewhere(_)) => {}
             Some(Place::Anonymous) => anonymous(&mut draft, name, value),
             Some(Place::Server) | None => server(&mut draft, name, value),
         }
+    }
+    if !has_tls {
+        ["certificates", "keys", "min-version"].iter().for_each(|key| draft.remove("tls", key));
+        draft.remove("session", "require-tls");
     }
     draft
 }

@@ -11,13 +11,6 @@ pub use settings::ROWS;
 
 use super::draft::{Draft, flag, names_in, number};
 
-fn client_certificates(_: &mut Draft, value: &str) -> Result<(), String> {
-    match flag(value)? {
-        true => Err("see client-certificates in [tls], and name the authority: client-ca-files".to_string()),
-        false => Ok(()),
-    }
-}
-
 /// The settings of a file, and the defaults of the others.
 struct Settings {
     said: HashMap<&'static str, (usize, String)>,
@@ -61,7 +54,7 @@ pub fn translate(text: &str) -> Draft {
             draft.take(row, value);
         }
     }
-    for part in [listen, accounts, jail, permissions, passive, tls, messages_and_log, rates] {
+    for part in [listen, accounts, emails, jail, permissions, passive, tls, messages_and_log, rates] {
         part(&settings, &mut draft);
     }
     draft
@@ -124,6 +117,24 @@ fn accounts(settings: &Settings, draft: &mut Draft) {
     }
 }
 
+/// Files of what anonymous clients may, or may not, give as their password.
+fn emails(settings: &Settings, draft: &mut Draft) {
+    for (wanted, file, key) in [
+        ("deny_email_enable", "banned_email_file", "reject-emails"),
+        ("secure_email_list_enable", "email_password_file", "allow-emails"),
+    ] {
+        if !settings.is(wanted) {
+            continue;
+        }
+        draft.at(settings.line(wanted));
+        match settings.get(file).map(names_in) {
+            Some(Ok(addresses)) => draft.set("anonymous", key, addresses),
+            Some(Err(reason)) => draft.remark(format!("{file}: {reason}; fill {key} of [anonymous] by hand")),
+            None => {}
+        }
+    }
+}
+
 fn jail(settings: &Settings, draft: &mut Draft) {
     let jailed = settings.is("chroot_local_user");
     let root = |is_jailed: bool| match (is_jailed, settings.get("local_root")) {
@@ -168,7 +179,7 @@ fn permissions(settings: &Settings, draft: &mut Draft) {
     add(settings.is("download_enable"), "r");
     add(writes, "adfmw");
     add(writes && settings.is("chmod_enable"), "M");
-    add(writes, "T");
+    add(writes && settings.is("mdtm_write"), "T");
     draft.set("session", "permissions", letters);
     let mut letters = String::from("e");
     let mut add = |wanted: bool, more: &str| {
@@ -224,6 +235,21 @@ fn tls(settings: &Settings, draft: &mut Draft) {
         (false, false) => "none",
     };
     draft.set("session", "require-tls", required);
+    let wanted = match (settings.is("require_cert"), settings.is("validate_cert")) {
+        (true, _) => "require",
+        (false, true) => "request",
+        (false, false) => return,
+    };
+    match settings.get("ca_certs_file") {
+        Some(file) => {
+            draft.set("tls", "client-certificates", wanted);
+            draft.set("tls", "client-ca-files", vec![Value::from(file)]);
+        }
+        None => {
+            draft.at(settings.line("require_cert").max(settings.line("validate_cert")));
+            draft.remark(format!("client-certificates = \"{wanted}\" in [tls] needs client-ca-files"));
+        }
+    }
 }
 
 fn messages_and_log(settings: &Settings, draft: &mut Draft) {
@@ -240,6 +266,12 @@ fn messages_and_log(settings: &Settings, draft: &mut Draft) {
         (false, None) => "/var/log/ftpd.log",
     };
     draft.set("log", "to", target);
+    let of_wu_ftpd = settings.is("xferlog_std_format") || settings.is("dual_log_enable");
+    if let (true, true, Some(path)) =
+        (settings.is("xferlog_enable"), of_wu_ftpd, settings.get("xferlog_file"))
+    {
+        draft.set("log", "xferlog", path);
+    }
 }
 
 fn rates(settings: &Settings, draft: &mut Draft) {

@@ -1,21 +1,17 @@
 //! Everything that proftpd.conf can say, and what it is here.
 
 use super::super::draft::{Kind, Ours, Row, flag, number};
-use super::{behind_commands, default_root, first, listen, most, transfer_rate};
+use super::{allowed, behind_commands, default_root, facility, first, listen, message, most, transfer_rate};
 
 const fn row(theirs: &'static str, default: &'static str, ours: Ours) -> Row {
     Row { theirs, default, ours }
-}
-
-/// What has no name here because it is done another way.
-const fn is(words: &'static str) -> Ours {
-    Ours::By(words, |_, _| Ok(()))
 }
 
 /// What ProFTPD 1.3.8 can be told that is in use: of the core, and of the modules that distributions load.
 pub const ROWS: &[Row] = &[
     row("AccessDenyMsg", "", Ours::Fixed("", "a refused login is told nothing that helps guessing")),
     row("AccessGrantMsg", "", Ours::Key("session", "login-message", Kind::Text)),
+    row("AdminControlsEngine", "", Ours::Fixed("off", "ftpctl(8) is for root")),
     row(
         "AllowFilter",
         "",
@@ -25,16 +21,17 @@ pub const ROWS: &[Row] = &[
     row(
         "AllowOverwrite",
         "off",
-        Ours::By("`permissions` in `[session]`, without the letter `o`", |draft, value| match flag(value)? {
-            true => Ok(()),
-            false => draft.without_overwriting(),
+        Ours::By("`permissions` in `[session]`, without the letter `o`", |draft, value| {
+            allowed(draft, value, 'o')
         }),
     ),
     row("AllowRetrieveRestart", "", Ours::Fixed("on", "REST before RETR is always possible")),
     row(
         "AllowStoreRestart",
-        "",
-        Ours::By("REST before STOR, with the letter `R` in `permissions`", |_, _| Ok(())),
+        "off",
+        Ours::By("`permissions` in `[session]`, without the letter `R`", |draft, value| {
+            allowed(draft, value, 'R')
+        }),
     ),
     row("AnonRequirePassword", "", Ours::Fixed("off", "an anonymous login has no password")),
     row(
@@ -70,6 +67,11 @@ pub const ROWS: &[Row] = &[
         }),
     ),
     row("CommandBufferSize", "", Ours::Key("server", "line-limit", Kind::Count)),
+    row("ControlsEngine", "", Ours::Fixed("off", "ftpctl(8) is always there, for root: `[control]`")),
+    row("ControlsInterval", "", Ours::Already("orders of ftpctl(8) are obeyed at once")),
+    row("ControlsLog", "", Ours::Already("`to` in `[log]` is for all")),
+    row("ControlsMaxClients", "", Ours::Already("`max-clients` in `[control]`")),
+    row("ControlsSocket", "", Ours::Already("`socket` in `[control]`")),
     row(
         "CreateHome",
         "",
@@ -85,12 +87,25 @@ pub const ROWS: &[Row] = &[
         "",
         Ours::By("`addresses` in `[listen]`", |draft, value| listen(draft, Some(value), None)),
     ),
-    row("DefaultChdir", "", is("sessions begin in the home directory; `/./` in it says where its root is")),
+    row(
+        "DefaultChdir",
+        "",
+        Ours::Fixed("~", "`/./` in a home directory says where its root is, and where sessions begin"),
+    ),
     row("DefaultRoot", "", Ours::By("`root-dir` in `[session]` and `[group.NAME]`", default_root)),
-    row("DefaultServer", "", is("`[host.NAME]` says which addresses and names it has")),
-    row("DefaultTransferMode", "", is("clients choose with TYPE, and begin with ASCII (RFC 959)")),
-    row("DeferWelcome", "", is("the banner tells nothing that an attacker needs")),
-    row("DeleteAbortedStores", "", is("an upload that replaces a file is only seen when it is complete")),
+    row("DefaultServer", "", Ours::Already("`[host.NAME]` says which addresses and names it has")),
+    row(
+        "DefaultTransferMode",
+        "",
+        Ours::Fixed("ascii", "clients choose with TYPE, and begin with ASCII (RFC 959)"),
+    ),
+    row("DeferWelcome", "", Ours::Already("the banner tells nothing that an attacker needs")),
+    row("DelayEngine", "", Ours::Fixed("on", "`failure-delay` in `[login]` hides what a login has met with")),
+    row(
+        "DeleteAbortedStores",
+        "",
+        Ours::Already("an upload that replaces a file is only seen when it is complete"),
+    ),
     row(
         "DenyFilter",
         "",
@@ -120,35 +135,25 @@ pub const ROWS: &[Row] = &[
     row(
         "DisplayLogin",
         "",
-        Ours::By("`login-message` in `[session]`", |draft, value| {
-            let text = std::fs::read_to_string(value)
-                .map_err(|error| format!("{error}; write login-message by hand"))?;
-            draft.set("session", "login-message", text.trim_end());
-            Ok(())
-        }),
+        Ours::By("`login-message` in `[session]`", |draft, value| message(draft, value, "login-message")),
     ),
     row(
         "DisplayQuit",
         "",
-        Ours::By("`quit-message` in `[session]`", |draft, value| {
-            let text = std::fs::read_to_string(value)
-                .map_err(|error| format!("{error}; write quit-message by hand"))?;
-            draft.set("session", "quit-message", text.trim_end());
-            Ok(())
-        }),
+        Ours::By("`quit-message` in `[session]`", |draft, value| message(draft, value, "quit-message")),
     ),
     row(
         "ExtendedLog",
         "",
         Ours::By("`commands` in `[log]`", |draft, _| {
             draft.set("log", "commands", true);
-            Ok(())
+            Err("every command is in the log (commands), in no file of its own".to_string())
         }),
     ),
-    row("FSCachePolicy", "", is("nothing is cached")),
-    row("Group", "", is("`frontend-user` in `[server]`, made by the package")),
+    row("FSCachePolicy", "", Ours::Already("nothing is cached")),
+    row("Group", "", Ours::Already("`frontend-user` in `[server]`, made by the package")),
     row("GroupOwner", "", Ours::Fixed("", "see the forced group of `[rule.NAME]`")),
-    row("HiddenStores", "", is("an upload that replaces a file is only seen when it is complete")),
+    row("HiddenStores", "", Ours::Already("an upload that replaces a file is only seen when it is complete")),
     row("HideFiles", "", Ours::Fixed("none", "a `[rule.NAME]` hides names by pattern")),
     row("HideGroup", "", Ours::Fixed("", "a `[rule.NAME]` hides names by pattern")),
     row("HideUser", "", Ours::Fixed("", "a `[rule.NAME]` hides names by pattern")),
@@ -158,49 +163,19 @@ pub const ROWS: &[Row] = &[
         "",
         Ours::By("one file", |_, value| Err(format!("import {value} as well, and put the two together"))),
     ),
-    row("ListOptions", "", is("LIST has the options that clients send")),
-    row("LoadModule", "", is("there are no modules")),
+    row("ListOptions", "", Ours::Fixed("-l", "LIST has the options that clients send")),
+    row("LoadModule", "", Ours::Already("there are no modules")),
     row("LogFormat", "", Ours::Fixed("", "see the formats of `[log]`")),
     row("LoginPasswordPrompt", "", Ours::Fixed("on", "whoever may not log in is asked for a password too")),
     row("MasqueradeAddress", "", Ours::Key("data", "masquerade-address", Kind::Text)),
-    row(
-        "MaxClients",
-        "",
-        Ours::By("`max-sessions` in `[listen]`", |draft, value| most(draft, "listen", "max-sessions", value)),
-    ),
-    row(
-        "MaxClientsPerHost",
-        "",
-        Ours::By("`max-sessions-per-address` in `[listen]`", |draft, value| {
-            most(draft, "listen", "max-sessions-per-address", value)
-        }),
-    ),
-    row(
-        "MaxClientsPerUser",
-        "",
-        Ours::By("`max-sessions-per-user` in `[session]`", |draft, value| {
-            most(draft, "session", "max-sessions-per-user", value)
-        }),
-    ),
+    row("MaxClients", "", Ours::Key("listen", "max-sessions", Kind::Most)),
+    row("MaxClientsPerHost", "", Ours::Key("listen", "max-sessions-per-address", Kind::Most)),
+    row("MaxClientsPerUser", "", Ours::Key("session", "max-sessions-per-user", Kind::Most)),
     row("MaxConnectionRate", "", Ours::Fixed("none", "see the rates of `[limits]`")),
-    row(
-        "MaxConnectionsPerHost",
-        "",
-        Ours::By("`max-sessions-per-address` in `[listen]`", |draft, value| {
-            most(draft, "listen", "max-sessions-per-address", value)
-        }),
-    ),
+    row("MaxConnectionsPerHost", "", Ours::Key("listen", "max-sessions-per-address", Kind::Most)),
     row("MaxHostsPerUser", "", Ours::Fixed("none", "`max-sessions-per-user` in `[session]` counts sessions")),
-    row(
-        "MaxInstances",
-        "",
-        Ours::By("`max-sessions` in `[listen]`", |draft, value| most(draft, "listen", "max-sessions", value)),
-    ),
-    row(
-        "MaxLoginAttempts",
-        "3",
-        Ours::By("`max-failures` in `[login]`", |draft, value| most(draft, "login", "max-failures", value)),
-    ),
+    row("MaxInstances", "", Ours::Key("listen", "max-sessions", Kind::Most)),
+    row("MaxLoginAttempts", "3", Ours::Key("login", "max-failures", Kind::Most)),
     row("MaxRetrieveFileSize", "", Ours::Fixed("*", "only uploads are limited in size (`[rule.NAME]`)")),
     row("MaxStoreFileSize", "", Ours::Fixed("*", "a `[rule.NAME]` limits the size of files")),
     row(
@@ -217,6 +192,8 @@ pub const ROWS: &[Row] = &[
             most(draft, "session", "max-transfers-per-user", behind_commands(value))
         }),
     ),
+    row("ModuleControlsACLs", "", Ours::Already("ftpctl(8) is for root")),
+    row("ModulePath", "", Ours::Already("there are no modules")),
     row("MultilineRFC2228", "", Ours::Fixed("off", "replies are as RFC 959 has them")),
     row(
         "PassivePorts",
@@ -230,7 +207,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("PathAllowFilter", "", Ours::Fixed("", "a `[rule.NAME]` forbids names by pattern")),
     row("PathDenyFilter", "", Ours::Fixed("", "a `[rule.NAME]` forbids names by pattern")),
-    row("PersistentPasswd", "", is("accounts are looked up at each login")),
+    row("PersistentPasswd", "", Ours::Already("accounts are looked up at each login")),
     row(
         "Port",
         "21",
@@ -244,14 +221,23 @@ pub const ROWS: &[Row] = &[
             }
         }),
     ),
+    row(
+        "QuotaEngine",
+        "",
+        Ours::Fixed(
+            "off",
+            "`quota-bytes` and `quota-files` in `[session]`, `[user.NAME]`, `[group.NAME]` and users files",
+        ),
+    ),
+    row("Ratios", "", Ours::Fixed("off", "there are no ratios")),
     row("RequireValidShell", "on", Ours::Key("login", "require-valid-shell", Kind::Flag)),
     row("RLimitCPU", "", Ours::Fixed("none", "pam_limits sets them")),
     row("RLimitMemory", "", Ours::Fixed("none", "pam_limits sets them")),
     row("RLimitOpenFiles", "", Ours::Fixed("none", "pam_limits sets them")),
     row("RootLogin", "", Ours::Fixed("off", "root never logs in")),
     row("RootRevoke", "", Ours::Fixed("on", "a session has no rights but its user's")),
-    row("ScoreboardFile", "", is("`ftpctl who` asks the daemon")),
-    row("ServerAdmin", "", is("the banner, if it is to be told")),
+    row("ScoreboardFile", "", Ours::Already("`ftpctl who` asks the daemon")),
+    row("ServerAdmin", "", Ours::Already("the banner, if it is to be told")),
     row(
         "ServerIdent",
         "",
@@ -263,13 +249,13 @@ pub const ROWS: &[Row] = &[
             Ok(())
         }),
     ),
-    row("ServerLog", "", is("`to` in `[log]` is for all")),
-    row("ServerName", "", is("`banner` in `[server]` and `[host.NAME]`")),
+    row("ServerLog", "", Ours::Fixed("", "`to` in `[log]` is for all")),
+    row("ServerName", "", Ours::Already("`banner` in `[server]` and `[host.NAME]`")),
     row("ServerType", "", Ours::Fixed("standalone", "the daemon listens, or systemd for it (ftpd.socket)")),
     row("ShowSymlinks", "", Ours::Fixed("on", "links are shown as links")),
     row("SQLAuthTypes", "", Ours::Fixed("", "with a `program` in `[check]`, or through PAM")),
     row("StoreUniquePrefix", "", Ours::Fixed("", "STOU chooses the whole name")),
-    row("SyslogFacility", "", Ours::Fixed("ftp", "the facility is ftp")),
+    row("SyslogFacility", "", Ours::By("`facility` in `[log]`", facility)),
     row(
         "SyslogLevel",
         "",
@@ -299,7 +285,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("tcpNoDelay", "", Ours::Fixed("on", "replies are sent at once")),
     row("TimeoutIdle", "600", Ours::Key("session", "idle-timeout", Kind::Seconds)),
-    row("TimeoutLinger", "", is("the end of a download is waited for, with a limit")),
+    row("TimeoutLinger", "", Ours::Already("the end of a download is waited for, with a limit")),
     row("TimeoutLogin", "300", Ours::Key("login", "login-timeout", Kind::Seconds)),
     row(
         "TimeoutNoTransfer",
@@ -325,15 +311,23 @@ pub const ROWS: &[Row] = &[
             Ok(())
         }),
     ),
-    row("TLSCACertificateFile", "", is("`client-ca-files` in `[tls]`")),
-    row("TLSCARevocationFile", "", is("`client-crl-files` in `[tls]`")),
+    row(
+        "TLSCACertificateFile",
+        "",
+        Ours::Fixed("", "`client-ca-files` in `[tls]`, where clients show certificates"),
+    ),
+    row(
+        "TLSCARevocationFile",
+        "",
+        Ours::Fixed("", "`client-crl-files` in `[tls]`, where clients show certificates"),
+    ),
     row(
         "TLSCipherSuite",
         "",
         Ours::Fixed("", "`ciphers` in `[tls]` has names of its own; the default is good"),
     ),
-    row("TLSEngine", "", is("`certificates` in `[tls]`")),
-    row("TLSLog", "", is("`to` in `[log]` is for all")),
+    row("TLSEngine", "", Ours::Already("`certificates` in `[tls]`")),
+    row("TLSLog", "", Ours::Fixed("", "`to` in `[log]` is for all")),
     row("TLSOptions", "", Ours::Fixed("", "see `[tls]`; session reuse is `session-reuse` there")),
     row(
         "TLSProtocol",
@@ -363,26 +357,10 @@ pub const ROWS: &[Row] = &[
             Ok(())
         }),
     ),
-    row(
-        "TLSECCertificateFile",
-        "",
-        Ours::By("`certificates` in `[tls]`", |draft, value| draft.push("tls", "certificates", value)),
-    ),
-    row(
-        "TLSECCertificateKeyFile",
-        "",
-        Ours::By("`keys` in `[tls]`", |draft, value| draft.push("tls", "keys", value)),
-    ),
-    row(
-        "TLSRSACertificateFile",
-        "",
-        Ours::By("`certificates` in `[tls]`", |draft, value| draft.push("tls", "certificates", value)),
-    ),
-    row(
-        "TLSRSACertificateKeyFile",
-        "",
-        Ours::By("`keys` in `[tls]`", |draft, value| draft.push("tls", "keys", value)),
-    ),
+    row("TLSECCertificateFile", "", Ours::Key("tls", "certificates", Kind::OneOf)),
+    row("TLSECCertificateKeyFile", "", Ours::Key("tls", "keys", Kind::OneOf)),
+    row("TLSRSACertificateFile", "", Ours::Key("tls", "certificates", Kind::OneOf)),
+    row("TLSRSACertificateKeyFile", "", Ours::Key("tls", "keys", Kind::OneOf)),
     row(
         "TLSVerifyClient",
         "",
@@ -417,7 +395,7 @@ pub const ROWS: &[Row] = &[
             }
         }),
     ),
-    row("UnsetEnv", "", is("the environment is emptied")),
+    row("UnsetEnv", "", Ours::Already("the environment is emptied")),
     row(
         "UseFtpUsers",
         "",
@@ -427,10 +405,10 @@ pub const ROWS: &[Row] = &[
         }),
     ),
     row("UseGlobbing", "", Ours::Fixed("on", "patterns are bounded")),
-    row("UseIPv6", "", is("`[::]` takes all clients")),
+    row("UseIPv6", "", Ours::Fixed("on", "[::] takes all clients; name other `addresses` in `[listen]`")),
     row("UseReverseDNS", "", Ours::Fixed("off", "addresses are logged as they are")),
-    row("UseSendfile", "", is("where it is possible")),
-    row("User", "", is("`frontend-user` in `[server]`, made by the package")),
+    row("UseSendfile", "", Ours::Already("where it is possible")),
+    row("User", "", Ours::Already("`frontend-user` in `[server]`, made by the package")),
     row("UserAlias", "", Ours::Fixed("", "a name is that of the account")),
     row("UserOwner", "", Ours::Fixed("", "see forced owners of `[rule.NAME]`")),
     row("UserPassword", "", Ours::Fixed("", "make a users file: ftpd user add")),
