@@ -197,7 +197,9 @@ impl Worker<'_> {
         }
         login.make_home();
         // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
-        memory::give_back_freed();
+        if memory::wipes_freed() {
+            memory::give_back_freed();
+        }
         memory::give_back_stack();
         match self.begin_session(client, dialogue, &mut login, security) {
             Ok(session) => Progress::LoggedIn(Box::new(login), session),

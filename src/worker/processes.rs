@@ -107,8 +107,10 @@ fn open_place(login: &Login) -> Result<Place, Refusal> {
     let mut reasons = Vec::new();
     for (number, place) in (0..).zip(&login.root().places) {
         let start = place.start.strip_prefix("/").unwrap_or(&place.start);
-        let opened = open_directory(&place.root)
-            .and_then(|root| open_directory(&place.root.join(start)).map(|_| root));
+        let opened = open_directory(&place.root).and_then(|root| match start.as_os_str().is_empty() {
+            true => Ok(root),
+            false => open_directory(&place.root.join(start)).map(|_| root),
+        });
         match opened {
             Ok(root) => {
                 let start = place.start.as_os_str().as_bytes().to_vec();

@@ -164,8 +164,10 @@ impl Login {
     pub fn abandon_in_child(&mut self) {
         // The transaction knows that this is not the process that began it.
         self.pam = None;
-        memory::wipe_freed(false);
-        memory::give_back_freed();
+        if memory::wipes_freed() {
+            memory::wipe_freed(false);
+            memory::give_back_freed();
+        }
     }
 }
 
