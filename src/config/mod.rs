@@ -136,9 +136,12 @@ impl Config {
         let gives = |rule: &&Rule| rule.options.owner.is_some() || rule.options.group.is_some();
         let rule = self.rules.iter().find(gives)?;
         let key = if rule.options.owner.is_some() { "owner" } else { "group" };
-        let reason = "needs CAP_CHOWN, which the daemon has not: systemctl edit ftpd, and add \
-                      [Service] CapabilityBoundingSet=CAP_CHOWN";
-        Some(self.problem(&Rule::section(&rule.name), key, reason.to_string()))
+        let whose = if key == "group" { " for users who are not in the group" } else { "" };
+        let reason = format!(
+            "needs CAP_CHOWN{whose}, which the daemon has not: systemctl edit ftpd, and add \
+             [Service] CapabilityBoundingSet=CAP_CHOWN"
+        );
+        Some(self.problem(&Rule::section(&rule.name), key, reason))
     }
 
     /// Reads a configuration file and checks it as far as [`Config::check`] can. An error lists everything that is

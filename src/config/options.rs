@@ -623,7 +623,8 @@ options! {
         /// The account that uploaded files are given to, once they are complete. Never root. What cannot be given to it is
         /// refused, and what was there before stays.
         owner: Option<String>, such as "www-data";
-        /// The group that uploaded files are given to.
+        /// The group that uploaded files are given to. Where the daemon has not the right to give files away (CAP_CHOWN), this
+        /// still works for users who are in the group.
         group: Option<String>, such as "www-data";
     }
 }

@@ -260,7 +260,7 @@ values! {
         /// The client did not let TLS end as it should.
         NotCleared,
         /// The file belongs to somebody else now, or it could not be made to.
-        Given { done: bool },
+        Given { done: bool, group: Option<u32> },
         /// End as soon as nothing is being transferred, and tell the client why.
         Finish(Leaving),
         /// End now, whatever is being transferred, and tell the client why.

@@ -24,6 +24,7 @@ use nix::unistd::{self, AccessFlags, UnlinkatFlags};
 use super::authorize::{Operation, Powers};
 use super::error::Error;
 use super::quota::Quota;
+use super::terms::Sealed;
 use crate::protocol::path::FtpPath;
 use crate::system::quota::{self, Quota as KernelQuota};
 use crate::system::status::{self, Kind, Look, Status};
@@ -127,7 +128,9 @@ impl Files {
         let (from, to) = self.permit_move(from, to)?;
         let (old_parent, old_name) = self.parent(&from)?.ok_or(Error::Denied)?;
         let (new_parent, new_name) = self.parent(&to)?.ok_or(Error::Denied)?;
-        let rename = || match self.may(Operation::Overwrite, &to) {
+        // Where files stay as they were written, none is replaced that came since it was looked whether there is one.
+        let may_replace = || self.terms(&to).sealed == Sealed::No || self.found(&to).is_some();
+        let rename = || match self.may(Operation::Overwrite, &to) && may_replace() {
             true => fcntl::renameat(&old_parent, old_name, &new_parent, new_name),
             false => {
                 let flags = fcntl::RenameFlags::RENAME_NOREPLACE;

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use nix::unistd::{Gid, fchown, getegid, getgroups};
+
 use super::End;
 use super::names::Ask;
 use super::protection::Holder;
@@ -125,7 +127,14 @@ impl Worker {
             self.gone.set(true);
         }
         match self.answer()? {
-            (ToSession::Given { done }, None) => Ok(done),
+            (ToSession::Given { done: false, group: Some(gid) }, None) => {
+                let group = Gid::from_raw(gid);
+                Ok(match really {
+                    true => fchown(file, None, Some(group)).is_ok(),
+                    false => getegid() == group || getgroups().is_ok_and(|all| all.contains(&group)),
+                })
+            }
+            (ToSession::Given { done, .. }, None) => Ok(done),
             _ => Err(self.misbehaves()),
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::Client;
-use super::giving::Giving;
+use super::giving::{Given, Giving};
 use super::keys::KeyHolder;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{SessionLink, ToSession};
@@ -73,14 +73,15 @@ pub fn give_away(
     really: bool,
 ) -> Result<(), Error> {
     let given = giving.ok_or_else(|| "no rule gives anything away".to_string());
-    let done = match given.and_then(|giving| giving.give(file, name, really)) {
-        Ok(()) => true,
+    let (done, group) = match given.and_then(|giving| giving.give(file, name, really)) {
+        Ok(Given::Done) => (true, None),
+        Ok(Given::ByTheUser(group)) => (false, Some(group)),
         Err(why) => {
             log::error(format_args!("an upload cannot be given to whom it should belong: {why}"));
-            false
+            (false, None)
         }
     };
-    link.send(&ToSession::Given { done })
+    link.send(&ToSession::Given { done, group })
 }
 
 /// Keeps the scope of a link-local address, which belongs to it.

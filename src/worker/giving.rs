@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, open, openat2, readlink};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{Gid, Uid, fchown};
@@ -23,6 +24,15 @@ pub struct Giving {
     /// What it may see as `/`, each with the rules that hold there.
     places: Vec<(PathBuf, Rules)>,
     uid: u32,
+}
+
+/// What has become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It belongs to whom it should.
+    Done,
+    /// This process has not the right to do it, but the user has, if he is in this group.
+    ByTheUser(u32),
 }
 
 impl Giving {
@@ -43,7 +53,7 @@ impl Giving {
 
     /// Gives a file to whom the rules say of a file of this name in its directory, or of its own name if that is empty.
     /// Not `really`: nothing changes, and only an error says something. It is for the log.
-    pub fn give(&self, file: &OwnedFd, name: &[u8], really: bool) -> Result<(), String> {
+    pub fn give(&self, file: &OwnedFd, name: &[u8], really: bool) -> Result<Given, String> {
         let failed = |what: &str, errno: nix::Error| format!("{what}: {}", errno.desc());
         let status = fstat(file).map_err(|errno| failed("fstat", errno))?;
         if status.st_mode & libc::S_IFMT != libc::S_IFREG || status.st_nlink != 1 {
@@ -77,17 +87,22 @@ impl Giving {
         let is = |wanted: Option<u32>, own: u32| wanted.is_none_or(|wanted| wanted == own);
         if is(uid.map(Uid::as_raw), status.st_uid) && is(gid.map(Gid::as_raw), status.st_gid) {
             // It was written where it is, and given away before.
-            return Ok(());
+            return Ok(Given::Done);
         }
         if status.st_uid != self.uid {
             return Err("it belongs to somebody else".into());
         }
+        let group = gid.filter(|_| is(uid.map(Uid::as_raw), status.st_uid)).map(Gid::as_raw);
         let (uid, gid) = match really {
             true => (uid, gid),
             // Whoever may not give it to another may not give it to whom it belongs, either.
             false => (Some(Uid::from_raw(status.st_uid)), Some(Gid::from_raw(status.st_gid))),
         };
-        fchown(file, uid, gid).map_err(|errno| failed("fchown", errno))
+        match (fchown(file, uid, gid), group) {
+            (Ok(()), _) => Ok(Given::Done),
+            (Err(Errno::EPERM), Some(group)) => Ok(Given::ByTheUser(group)),
+            (Err(errno), _) => Err(failed("fchown", errno)),
+        }
     }
 }
 

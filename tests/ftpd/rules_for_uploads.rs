@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::client::Client;
 use crate::server::Server;
-use crate::world::World;
+use crate::world::{DAEMON, World};
 
 tests! {
     a_drop_box_takes_files_and_tells_nothing
@@ -23,6 +23,7 @@ tests! {
     what_was_given_away_before_can_be_written_further
     a_replaced_file_is_given_away_also_where_names_of_others_stay
     a_link_on_the_way_to_a_rule_is_no_way_around_it
+    members_give_files_to_their_group_without_any_right_of_the_daemon
 }
 
 fn alice(settings: &str) -> (World, Server, Client) {
@@ -365,4 +366,40 @@ fn a_link_on_the_way_to_a_rule_is_no_way_around_it() {
         client.transmit(&format!("STOR {name}"), b"given");
         assert_eq!(state(name), (2002, "given".to_string()), "{name}");
     }
+}
+
+/// As the unit starts it, which does not let the daemon give files away.
+fn members_give_files_to_their_group_without_any_right_of_the_daemon() {
+    let world = World::new();
+    for name in ["in/there", "out/there", "file"] {
+        world.give("alice", name, "content");
+    }
+    world.group("others", 3002, &["bob"]);
+    let configuration = world.own_directory("etc").join("ftpd.toml");
+    let rules = "[log]\nto = \"stderr\"\n[rule.a]\npaths = [\"/in\"]\ngroup = \"staff\"\n[rule.b]\npaths = [\"/out\"]\n\
+                 group = \"others\"\n[rule.c]\npaths = [\"/\"]\nrecursive = false\nowner = \"bob\"\n";
+    fs::write(&configuration, rules).expect("configuration");
+    let mut command = world.command("setpriv");
+    command.args(["--bounding-set", "-chown", DAEMON, "serve", "--config"]).arg(&configuration);
+    let server = Server::run(command, configuration);
+    server.wait_for_log("listening on");
+    server.wait_for_log("group: needs CAP_CHOWN for users who are not in the group");
+    let mut client = Client::logged_in("alice");
+    client.transmit("STOR in/new", b"new");
+    client.transmit("STOR in/there", b"new");
+    client.transmit("APPE in/there", b"er");
+    for name in ["in/new", "in/there"] {
+        assert_eq!(fs::metadata(format!("/home/alice/{name}")).expect("file").gid(), 3001, "{name}");
+    }
+    assert_eq!(content("in/there"), "newer");
+    for (directory, line) in [("out", "STOR out/new"), ("out", "STOR out/there"), (".", "STOR file")] {
+        let data = client.passive();
+        client.command(line, 150);
+        drop(data);
+        client.expect(451);
+        assert!(!exists(&format!("{directory}/new")), "{line}");
+    }
+    let _data = client.passive();
+    client.command("APPE out/there", 451);
+    assert_eq!((content("out/there"), content("file")), ("content".into(), "content".into()));
 }

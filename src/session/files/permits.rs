@@ -310,7 +310,7 @@ impl Files {
     }
 
     /// What rules want to know of an object; None: there is no such thing.
-    fn found(&self, object: &FtpPath) -> Option<Found> {
+    pub(super) fn found(&self, object: &FtpPath) -> Option<Found> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
         let status = stat::fstat(self.resolve(object, flags, Mode::empty()).ok()?).ok()?;
         let directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
