@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::telling::{event_name, name_of};
 use crate::config::EventName;
-use crate::ipc::messages::{Direction, Event, Outcome};
+use crate::ipc::messages::{Direction, Event, Left, Outcome};
 use crate::ipc::occurrences::{Occurrence, What};
 use crate::log::json::Object;
 
@@ -110,6 +110,17 @@ facts! {
     /// system.
     result = |told| match &told.what {
         What::Done(Event::Transferred { outcome, .. }) => Some(Value::Text(result(*outcome).into())),
+        _ => None,
+    };
+    /// Of an upload that was cut short, what has its name now: `nothing`; the `beginning` of a new file; the `old` file, as it
+    /// was; or a file that was there and has been `changed` where it is (APPE, REST).
+    left = |told| match &told.what {
+        What::Done(Event::Transferred { left: Some(left), .. }) => Some(Value::Text(match left {
+            Left::Nothing => "nothing",
+            Left::Beginning => "beginning",
+            Left::Old => "old",
+            Left::Changed => "changed",
+        }.into())),
         _ => None,
     };
     /// How many files were moved in a connection.
@@ -285,6 +296,7 @@ mod tests {
             micros: 1500,
             ascii: false,
             outcome: Outcome::Complete,
+            left: None,
         });
         let whom = Whom {
             session: 3,

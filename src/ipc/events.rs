@@ -12,7 +12,7 @@ values! {
         /// Data still moves; sent every few seconds. `bytes` counts from the beginning of the transfer.
         Progress { bytes: u64 },
         /// Data has ceased to move.
-        /// `ascii`: in TYPE A.
+        /// `ascii`: in TYPE A. `left`: of an upload that was cut, what has its name now.
         Transferred {
             direction: Direction,
             path: Vec<u8>,
@@ -20,6 +20,7 @@ values! {
             micros: u64,
             ascii: bool,
             outcome: Outcome,
+            left: Option<Left>,
         },
         Removed { path: Vec<u8> },
         Renamed { from: Vec<u8>, to: Vec<u8> },
@@ -63,6 +64,18 @@ values! {
         Failed,
     }
 
+    /// What has the name of an upload that was cut.
+    enum Left {
+        /// Nothing.
+        Nothing,
+        /// What came of a new file.
+        Beginning,
+        /// What had it before, as it was.
+        Old,
+        /// A file that was there and was changed where it is (APPE, REST).
+        Changed,
+    }
+
     /// Why a client is no longer served.
     enum Leaving {
         /// QUIT.
@@ -92,6 +105,7 @@ values! {
     }
 }
 
+impl Copy for Left {}
 impl Copy for Direction {}
 impl Copy for Outcome {}
 impl Copy for Leaving {}

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-pub use super::events::{Direction, Event, Leaving, Outcome};
+pub use super::events::{Direction, Event, Leaving, Left, Outcome};
 use super::link::Link;
 pub use super::password::Password;
 use super::values::{messages, values};
@@ -398,6 +398,7 @@ mod tests {
                 micros: id,
                 ascii: true,
                 outcome: Outcome::CutShort,
+                left: flag.then_some(Left::Old),
             }));
             survives(&FromSession::Event(Event::Renamed { from: path.clone(), to: path }));
         }

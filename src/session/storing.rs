@@ -6,8 +6,9 @@ use super::Session;
 use super::authorize::Decision;
 use super::error::Error;
 use super::transfer::Cut;
-use super::upload::{Gift, Upload};
+use super::upload::{Gift, Nature, Upload};
 use super::watch::Interrupted;
+use crate::ipc::messages::Left;
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::Reply;
 use crate::system::limits::SizeLimit;
@@ -40,6 +41,7 @@ impl Session {
     /// Every byte is there: makes the upload count. Says under which name it was stored, if under another than was said;
     /// the client need not know.
     pub fn finish(&mut self, mut upload: Upload) -> Result<Option<FtpPath>, Cut> {
+        self.note_left(left_of(&upload, false));
         let directory = upload.terms().is_dropped().then(|| upload.path().parent());
         if let Err(cut) = self.give_ahead(&mut upload) {
             self.end_upload(upload, Upload::abandon);
@@ -55,10 +57,12 @@ impl Session {
             Ok(true) => Ok(other),
             Ok(false) => {
                 self.withdraw(gift);
+                self.note_left(Left::Nothing);
                 Err(Error::NotGiven.into())
             }
             Err(end) => {
                 self.withdraw(gift);
+                self.note_left(Left::Nothing);
                 Err(Interrupted::Ending(end).into())
             }
         }
@@ -97,8 +101,17 @@ impl Session {
         self.explain(&upload, &cut);
         let too_large = matches!(cut, Cut::File(Error::TooLarge)) && upload.terms().largest.is_some();
         let keeps_nothing = too_large || self.options.delete_partial;
+        self.note_left(left_of(&upload, keeps_nothing));
         self.end_upload(upload, if keeps_nothing { Upload::discard } else { Upload::abandon });
         cut
+    }
+
+    fn note_left(&mut self, left: Left) {
+        if let Some(moving) = &mut self.moving {
+            // Where nothing came, there is no beginning.
+            let nothing = left == Left::Beginning && moving.bytes == 0;
+            moving.left = Some(if nothing { Left::Nothing } else { left });
+        }
     }
 
     /// Keeps for the log which rule it was that the file was too large for.
@@ -106,5 +119,15 @@ impl Session {
         if let (Cut::File(Error::TooLarge), Some((_, decision))) = (cut, upload.terms().largest) {
             self.files.refuse(upload.path(), decision);
         }
+    }
+}
+
+/// What has the name of an upload that is not complete.
+fn left_of(upload: &Upload, keeps_nothing: bool) -> Left {
+    match upload.nature() {
+        Nature::Fresh if !keeps_nothing => Left::Beginning,
+        Nature::Fresh | Nature::Sealed => Left::Nothing,
+        Nature::Replacing => Left::Old,
+        Nature::InPlace { .. } => Left::Changed,
     }
 }

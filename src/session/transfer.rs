@@ -7,7 +7,7 @@ use super::data::NoData;
 use super::error::Error;
 use super::watch::Interrupted;
 use super::{Representation, Session};
-use crate::ipc::messages::{Direction, Event, FromSession, Outcome as Ending, ToSession};
+use crate::ipc::messages::{Direction, Event, FromSession, Left, Outcome as Ending, ToSession};
 use crate::protocol::path::FtpPath;
 use crate::protocol::reply::{Code, Reply};
 use crate::protocol::verb::Outcome;
@@ -24,6 +24,8 @@ pub struct Moving {
     pub began: Instant,
     /// When the worker last heard of it.
     pub told: Option<Instant>,
+    /// Of an upload that is not complete, what has its name.
+    pub left: Option<Left>,
 }
 
 impl Moving {
@@ -212,6 +214,7 @@ impl Session {
                 micros,
                 ascii: self.representation == Representation::Ascii,
                 outcome,
+                left: moving.left.filter(|_| outcome != Ending::Complete),
             });
         }
         match moved {

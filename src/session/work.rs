@@ -24,6 +24,7 @@ impl Session {
             bytes: 0,
             began: Instant::now(),
             told: None,
+            left: None,
         });
         self.passed = 0;
         self.aborting = false;
@@ -56,6 +57,7 @@ impl Session {
                 micros,
                 ascii: false,
                 outcome,
+                left: None,
             });
         }
         done.map_err(|cut| match cut {

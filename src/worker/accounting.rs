@@ -35,7 +35,7 @@ pub fn record(event: &Event, totals: &mut Totals, options: &LogOptions, root: &[
             }
         }
         Event::TransferBegan { .. } | Event::Progress { .. } => {}
-        Event::Transferred { direction, path, bytes, micros, ascii: _, outcome } => {
+        Event::Transferred { direction, path, bytes, micros, ascii: _, outcome, left: _ } => {
             totals.add(*direction, *bytes);
             let seconds = *micros as f64 / 1e6;
             let facts = [

@@ -26,7 +26,8 @@ impl Transfers {
 
     /// Writes the line of a file that was sent or received; other events have none.
     pub fn record(&mut self, path: &AbsolutePath, event: &Event, root: &[u8], login: &Login) {
-        let Event::Transferred { direction, path: name, bytes, micros, ascii, outcome } = event else {
+        let Event::Transferred { direction, path: name, bytes, micros, ascii, outcome, left: _ } = event
+        else {
             return;
         };
         let sent = match direction {

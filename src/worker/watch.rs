@@ -128,6 +128,7 @@ mod tests {
             micros: 1,
             ascii: true,
             outcome: Outcome::Complete,
+            left: None,
         };
         watch.sign_of_life(Some(&done), start + 3 * MINUTE);
         assert!(!watch.is_over(Some(MINUTE), false, start + 7 * MINUTE));

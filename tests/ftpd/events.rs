@@ -153,7 +153,23 @@ fn what_is_cut_short_is_told_as_incomplete() {
     client.expect(426);
     let event = wait_for("incomplete-file-received", 1);
     assert_eq!((&event["file"], &event["bytes"]), (&"/home/alice/file".into(), &7.into()));
-    assert_eq!(event["result"], "broken");
+    assert_eq!((&event["result"], &event["left"]), (&"broken".into(), &"beginning".into()));
+    // Of what else was begun, something else is left.
+    for (line, left) in [("STOR file", "old"), ("APPE file", "changed"), ("STOR other", "nothing")] {
+        let data = client.passive();
+        client.command(line, 150);
+        if left != "nothing" {
+            (&data).write_all(b"other").expect("data");
+            server.wait_until_written(if left == "old" { 5 } else { 12 });
+        }
+        reset(data);
+        client.expect(426);
+        wait_until("it is told", || {
+            events().pop().is_some_and(|event| event["path"] == format!("/{}", &line[5..]) && event["left"] == left).then_some(())
+        });
+    }
+    client.transmit("STOR whole", b"content");
+    assert!(wait_for("file-received", 1)["left"].is_null());
     let data = client.passive();
     client.command("RETR large", 150);
     client.command("ABOR", 426);

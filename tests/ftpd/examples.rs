@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use crate::accounts::{Account, PASSWORD};
-use crate::client::{Client, connect_from, patient};
+use crate::client::{Client, connect_from, patient, reset};
+use crate::events;
 use crate::network::add_address;
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 use crate::virtual_users::hash;
 use crate::world::{DAEMON, World};
 
@@ -20,6 +21,7 @@ tests! {
     a_box_for_cameras
     behind_a_router
     behind_a_proxy
+    programs_for_what_happens
 }
 
 /// Starts the daemon with exactly this configuration, of which `ftpd check` has nothing to say.
@@ -192,4 +194,56 @@ fn behind_a_proxy() {
     // Nobody else is believed.
     let mut other = Client::connect();
     other.expect(421);
+}
+
+/// The programs are those that stand in the example.
+fn programs_for_what_happens() {
+    let world = World::new();
+    world.add(Account::system("mail", 8, "/var/mail"));
+    // /usr and /var/log are the host's.
+    let example = include_str!("../../docs/examples/hooks.toml")
+        .replace("/usr/local/lib/ftpd/", "/run/world/hooks/")
+        .replace("/var/log/ftpd-events.json", events::LOG);
+    let mut programs = 0;
+    for about in example.split("\n[hook.").skip(1) {
+        let path = about.split("program = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a program");
+        let script = about.split_once("# #!/bin/sh\n").expect("a script").1;
+        let lines = script.lines().map_while(|line| line.strip_prefix("# "));
+        world.write(path, format!("#!/bin/sh\n{}\n", lines.collect::<Vec<_>>().join("\n")));
+        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("mode");
+        programs += 1;
+    }
+    assert_eq!(programs, 6);
+    world.write("/etc/ftpd/ftpd.toml", &example);
+    let mut command = world.command(DAEMON);
+    command.args(["serve", "--log", "stderr"]);
+    let server = Server::run(command, "/etc/ftpd/ftpd.toml".into());
+    server.wait_for_log("listening on");
+
+    world.write("/etc/ftpd/closed", "Closed until noon.\nAsk Anne.\n");
+    assert_eq!(Client::connect().expect(421).text(), "Closed until noon.");
+    fs::remove_file("/etc/ftpd/closed").expect("file");
+
+    world.give("alice", "old", "old");
+    let mut client = Client::logged_in("alice");
+    for name in ["old", "new"] {
+        let mut data = client.passive();
+        client.command(&format!("STOR {name}"), 150);
+        data.write_all(b"content").expect("data");
+        server.wait_until_written(7);
+        reset(data);
+        client.expect(426);
+        events::wait_for("incomplete-file-received", if name == "old" { 1 } else { 2 });
+    }
+    wait_until("what came of the new file is gone", || (!fs::exists("/home/alice/new").expect("home")).then_some(()));
+    wait_until("the programs have ended", || server.find("keeper").is_none().then_some(()));
+    assert_eq!(fs::read_to_string("/home/alice/old").expect("file"), "old");
+
+    let hour = world.command("date").arg("+%-H").output().expect("date").stdout;
+    let hour: u32 = String::from_utf8_lossy(&hour).trim().parse().expect("an hour");
+    if (8..18).contains(&hour) {
+        client.command("DELE old", 250);
+    } else {
+        assert_eq!(client.command("DELE old", 550).text(), "Nothing is deleted at night.");
+    }
 }

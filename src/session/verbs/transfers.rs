@@ -132,5 +132,6 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
 /// A transfer that is yet to be, for who is asked about it.
 fn moved(direction: Direction, path: &FtpPath) -> Event {
     let path = path.as_bytes().to_vec();
-    Event::Transferred { direction, path, bytes: 0, micros: 0, ascii: false, outcome: Ending::Complete }
+    let outcome = Ending::Complete;
+    Event::Transferred { direction, path, bytes: 0, micros: 0, ascii: false, outcome, left: None }
 }
