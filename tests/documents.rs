@@ -122,8 +122,14 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
         assert!(text.contains(&format!("\n{} = ", option.key)), "{} is not in the sample", option.key);
     }
     assert_eq!(config.user.len() + config.group.len(), 2);
-    let named = [config.host.len(), config.listener.len(), config.network.len(), config.hook.len()];
-    assert_eq!((named, config.rules.len()), ([1; 4], 1));
+    let named = [
+        config.host.len(),
+        config.listener.len(),
+        config.network.len(),
+        config.hook.len(),
+        config.quota.len(),
+    ];
+    assert_eq!((named, config.rules.len()), ([1; 5], 1));
     // Examples apart, that is the default configuration.
     let default = Config::default();
     config.host.clear();
@@ -131,6 +137,7 @@ fn every_default_and_example_is_accepted_as_it_is_documented() {
     config.hook.clear();
     config.rules.clear();
     config.network.clear();
+    config.quota.clear();
     config.limits.max_sessions_per_network = None;
     config.limits.max_transfers = None;
     config.limits.max_transfers_per_address = None;

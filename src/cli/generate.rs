@@ -92,6 +92,7 @@ fn sample() -> String {
         let name = match section.name {
             "listener" => "\"[::]:21\"",
             "network" => "office",
+            "quota" => "incoming",
             "hook" => "scan",
             "rule" => "incoming",
             _ => EXAMPLE_NAME,

@@ -148,6 +148,7 @@ pub fn configuration() -> String {
         .replace("@HOST@\n", &named("host"))
         .replace("@LISTENER@\n", &named("listener"))
         .replace("@NETWORK@\n", &named("network"))
+        .replace("@QUOTA@\n", &named("quota"))
         .replace("@RULE@\n", &named("rule"))
         .replace("@PLACEHOLDERS@\n", &placeholders)
         .replace("@LETTERS@\n", &letters)

@@ -21,6 +21,7 @@ mod networks;
 mod options;
 mod patterns;
 mod permissions;
+mod quotas;
 mod rate;
 mod reader;
 mod rules;
@@ -52,11 +53,12 @@ pub use hours::{Hours, WeekMinute, next_change};
 pub use log::{Facility, LOG_TOKENS, LinePrefix, LogFormat, SyslogFormat, TRANSFER_TOKENS, TransferLine};
 pub use options::{
     Anonymous, CheckOptions, Control, Data, Events, HookOptions, HostOptions, Limits, Listen,
-    ListenerOptions, LogOptions, LoginOptions, Metrics, NAMED_SECTIONS, NetworkOptions, RuleOptions,
-    SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
+    ListenerOptions, LogOptions, LoginOptions, Metrics, NAMED_SECTIONS, NetworkOptions, QuotaOptions,
+    RuleOptions, SECTIONS, Server, SessionOptions, SessionOverrides, Tls,
 };
 pub use patterns::{NamePattern, PathPattern};
 pub use permissions::{Letter, Permissions};
+pub use quotas::{QuotaOf, QuotaPath};
 pub use rate::Rate;
 pub use reader::bare_or_quoted;
 pub use rules::{Place, Rule, Rules, Spot, Visitor};
@@ -119,6 +121,8 @@ pub struct Config {
     pub hook: BTreeMap<String, HookOptions>,
     /// `[network.NAME]`: networks with limits of their own.
     pub network: BTreeMap<String, NetworkOptions>,
+    /// `[quota.NAME]`: directories with a limit to what is in them.
+    pub quota: BTreeMap<String, QuotaOptions>,
     /// `[rule.NAME]`: rules about files and directories, in the order of the file.
     pub rules: Vec<Rule>,
     /// What stood in the banner files when the configuration was read.
@@ -207,6 +211,10 @@ impl Config {
         for (name, network) in &self.network {
             text.push_str(&format!("\n[network.{}]\n", reader::bare_or_quoted(name)));
             network.write(&mut text);
+        }
+        for (name, quota) in &self.quota {
+            text.push_str(&format!("\n[quota.{}]\n", reader::bare_or_quoted(name)));
+            quota.write(&mut text);
         }
         for rule in &self.rules {
             text.push_str(&format!("\n[{}]\n", Rule::section(&rule.name)));

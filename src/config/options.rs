@@ -16,6 +16,7 @@ use super::hours::Hours;
 use super::log::{Facility, LinePrefix, LogFormat, SyslogFormat, TransferLine};
 use super::patterns::{NamePattern, PathPattern};
 use super::permissions::Permissions;
+use super::quotas::{QuotaOf, QuotaPath};
 use super::rate::Rate;
 use super::size::Size;
 use super::texts::{Banner, FileName, Message};
@@ -227,10 +228,15 @@ options! {
         /// Time without a command after which a client is sent away. It does not run while data moves.
         idle_timeout: Seconds<1, 604_800> = 300;
         /// How many bytes the files below the user's root directory may have together, checked while they come; `"0"`: any
-        /// number. Users with the same root directory share what it holds. It has no effect with `root-dir = "real"`.
+        /// number. It has no effect with `root-dir = "real"`; `[quota.NAME]` limits what is in any directory.
         quota_bytes: Size = "0";
         /// How many files, directories and links there may be below the user's root directory. 0: any number.
         quota_files: Count<0, { u32::MAX }> = 0;
+        /// Whose files these two count: `"root"`, all that are below the root directory, so that users with the same one share
+        /// what it holds; `"user"`, those of them that belong to the user's own uid. Quotas in the entry of a users file are
+        /// the user's own, if the entry does not say otherwise. Who has the same root directory and uid as somebody else
+        /// with such a quota is refused, since nobody could tell whose files are whose.
+        quota_of: QuotaOf = "root";
         /// How often what is there is counted anew, since files change without FTP, too: with the first change after so
         /// many seconds. In between the daemon goes by its own count. 0: never.
         quota_recount: Seconds<0, 31_536_000> = 86400;
@@ -565,6 +571,19 @@ options! {
         total_download_rate: Rate = "0";
         /// Bytes per second that all users from there may upload together.
         total_upload_rate: Rate = "0";
+    }
+
+    /// How much there may be in a directory, whoever has stored it. Where several quotas cover a file, each of them counts it.
+    [quota] QuotaOptions {
+        /// The directories, as the machine has them; each has a quota of its own. A path that ends with `/*` stands for every
+        /// directory in that directory.
+        paths: Vec<QuotaPath> = [];
+        /// How many bytes the files in the directory and in those below it may have together. `"0"`: any number.
+        bytes: Size = "0";
+        /// How many files, directories and links there may be below the directory. 0: any number.
+        files: Count<0, { u32::MAX }> = 0;
+        /// How often what is there is counted anew, in seconds, as `quota-recount` in `[session]`. 0: never.
+        recount: Seconds<0, 31_536_000> = 86400;
     }
 
     /// A rule about files and directories. Rules hold in the order of this file: where several are about the same file, the

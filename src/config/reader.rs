@@ -12,12 +12,12 @@ use super::error::{Error, Problem, plain};
 use super::value::{Value, Wrong};
 use super::values::quote;
 use super::{
-    Anonymous, Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, Rule, RuleOptions,
-    SECTIONS, SessionOverrides,
+    Anonymous, Config, HookOptions, Host, HostName, ListenerOptions, NetworkOptions, QuotaOptions, Rule,
+    RuleOptions, SECTIONS, SessionOverrides,
 };
 
 /// The sections that have names of their own.
-const NAMED: [&str; 7] = ["hook", "host", "listener", "network", "rule", "user", "group"];
+const NAMED: [&str; 8] = ["hook", "host", "listener", "network", "quota", "rule", "user", "group"];
 
 /// Those of them that have no options but those of `[session]`.
 const SESSIONS: [&str; 2] = ["user", "group"];
@@ -251,6 +251,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Error> {
             "hook" => reader.named("hook", value, &mut config.hook, HookOptions::read),
             "listener" => reader.named("listener", value, &mut config.listener, ListenerOptions::read),
             "network" => reader.named("network", value, &mut config.network, NetworkOptions::read),
+            "quota" => reader.named("quota", value, &mut config.quota, QuotaOptions::read),
             "rule" => reader.rules(value, &mut config.rules),
             "user" => reader.named("user", value, &mut config.user, SessionOverrides::read),
             "group" => reader.named("group", value, &mut config.group, SessionOverrides::read),

@@ -15,7 +15,7 @@ use super::error::{Error, Problem};
 use super::reader::{Places, Reader, bare_or_quoted};
 use super::rules::Spot;
 use super::value::{Value, Wrong};
-use super::{AbsolutePath, Count, SessionOverrides, UidRange};
+use super::{AbsolutePath, Count, QuotaOf, SessionOverrides, UidRange};
 
 section! {
     /// A user who has no account on the machine.
@@ -172,6 +172,10 @@ impl UserEntry {
             }
             reader.unknown_option(&place, key, &UserEntry::keys());
         }
+        // What is said of one user is meant for one user.
+        if self.session.quota_bytes.is_some() || self.session.quota_files.is_some() {
+            self.session.quota_of.get_or_insert(QuotaOf::User);
+        }
     }
 }
 
@@ -267,7 +271,16 @@ mod tests {
         assert_eq!(bob.own.password.as_ref().map(HashText::text), Some("$6$x"));
         assert_eq!(bob.session.permissions.map(|letters| letters.to_string()).as_deref(), Some("elr"));
         assert!(!format!("{bob:?}").contains("$6$x"));
+        assert_eq!(bob.session.quota_of, None);
         assert_eq!(entry(text, "a.b").unwrap().own, UserOptions::default());
+    }
+
+    #[test]
+    fn a_quota_in_an_entry_is_the_users_own_unless_it_says_otherwise() {
+        let of = |text: &str| entry(&format!("[bob]\n{text}"), "bob").unwrap().session.quota_of;
+        assert_eq!(of("quota-bytes = \"1G\""), Some(QuotaOf::User));
+        assert_eq!(of("quota-files = 3\nquota-of = \"root\""), Some(QuotaOf::Root));
+        assert_eq!(of("quota-recount = 3"), None);
     }
 
     #[test]

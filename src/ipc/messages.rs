@@ -261,6 +261,12 @@ values! {
         NotCleared,
         /// The file belongs to somebody else now, or it could not be made to.
         Given { done: bool, group: Option<u32> },
+        /// Carries the ledger of the directory that was shown; this is its name.
+        Ledger { name: String },
+        /// The directory has none.
+        NoLedger,
+        /// The answer to `Count` and `CountThis`: what is there has been counted, or it could not be.
+        Counted { done: bool },
         /// End as soon as nothing is being transferred, and tell the client why.
         Finish(Leaving),
         /// End now, whatever is being transferred, and tell the client why.
@@ -292,6 +298,15 @@ values! {
         Moves,
         /// A file is about to move, and there is a limit to how many may: may it?
         MayMove,
+        /// Carries a directory that the quota of this name is about: its ledger, please.
+        OpenLedger { section: String },
+        /// What this ledger is about is to be counted, please. It is one of those that the session began with.
+        Count { ledger: String },
+        /// Carries a directory that the quota of this name is about: the same.
+        CountThis { section: String },
+        /// Something of this uid below the root has been changed: if it has a quota, that is to be counted before it is used
+        /// again.
+        Doubt { uid: u32 },
         /// Something happened.
         Event(Event),
         /// The session is about to end.
@@ -314,8 +329,8 @@ messages! {
     FromResolver;
     Nothing;
     FromVerifier;
-    ToSession (ToSession::DataSocket | ToSession::Cleared { .. });
-    FromSession (FromSession::GiveAway { .. });
+    ToSession (ToSession::DataSocket | ToSession::Cleared { .. } | ToSession::Ledger { .. });
+    FromSession (FromSession::GiveAway { .. } | FromSession::OpenLedger { .. } | FromSession::CountThis { .. });
 }
 
 #[cfg(test)]
@@ -390,6 +405,9 @@ mod tests {
             survives(&ToSession::Name { name: text.clone() });
             survives(&ToSession::NoDataSocket { errno: number });
             survives(&FromSession::BindDataPort { port });
+            survives(&FromSession::CountThis { section: text.clone() });
+            survives(&FromSession::Doubt { uid: number });
+            survives(&ToSession::Counted { done: flag });
             survives(&FromSession::NotReady { why: text.clone(), text });
             survives(&FromSession::Event(Event::Transferred {
                 direction: Direction::In,

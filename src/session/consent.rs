@@ -3,6 +3,7 @@
 
 use super::Session;
 use super::authorize::Operation;
+use super::quota::covering::Counted;
 use super::upload::Start;
 use crate::config::EventName;
 use crate::ipc::messages::{Event, FromSession, ToSession};
@@ -22,6 +23,7 @@ impl Session {
             return Ok(());
         }
         self.files.permit(operation, path)?;
+        self.settle_quotas()?;
         self.ask_for_consent(wish())
     }
 
@@ -37,7 +39,13 @@ impl Session {
             return Ok(());
         }
         self.files.storable(path, start)?;
+        self.settle_quotas()?;
         self.ask_for_consent(wish())
+    }
+
+    /// What has to be counted is counted first: the command begins again then, and nobody is to be asked twice.
+    fn settle_quotas(&self) -> Result<(), Reply> {
+        Ok(self.files.counted().map_or(Ok(()), Counted::settled)?)
     }
 
     fn ask_for_consent(&self, wish: Event) -> Result<(), Reply> {

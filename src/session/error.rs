@@ -47,6 +47,8 @@ pub enum Error {
     QuotaExceeded,
     /// The file would be larger than the file system, or a limit of this user, allows.
     TooLarge,
+    /// The directory has a quota, or something in it has: it stays where it is.
+    HasQuota,
     /// REST named a place behind the end of the file.
     BeyondEnd,
     /// The file was removed or replaced by somebody else while it was being written.
@@ -84,6 +86,7 @@ impl Error {
             | Error::ReadOnly
             | Error::TooMuchToHash
             | Error::TreeTooLarge
+            | Error::HasQuota
             | Error::NoPlaceToReplace => Code::FileUnavailable,
             Error::NameNotAllowed | Error::NameForbidden => Code::NameNotAllowed,
             Error::Busy => Code::FileBusy,
@@ -115,6 +118,7 @@ impl fmt::Display for Error {
             Error::NoSpace => "No space left on the file system.",
             Error::QuotaExceeded => "The quota is used up.",
             Error::TooLarge => "The file would be too large.",
+            Error::HasQuota => "This directory has a quota, or one in it has; it stays where it is.",
             Error::BeyondEnd => "The restart position is behind the end of the file.",
             Error::Replaced => "The file was removed or replaced while it was written.",
             Error::NoPlaceToReplace => {

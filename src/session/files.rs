@@ -12,7 +12,6 @@ mod spelling;
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
 
 use nix::NixPath;
 use nix::errno::Errno;
@@ -23,7 +22,7 @@ use nix::unistd::{self, AccessFlags, UnlinkatFlags};
 
 use super::authorize::{Operation, Powers};
 use super::error::Error;
-use super::quota::Quota;
+use super::quota::covering::Counted;
 use super::terms::Sealed;
 use crate::protocol::path::FtpPath;
 use crate::system::quota::{self, Quota as KernelQuota};
@@ -41,8 +40,8 @@ pub struct Files {
     powers: Powers,
     /// What was refused since the last time that somebody asked.
     refused: RefCell<Option<Refusal>>,
-    /// What may be there, if there is a limit.
-    counted: Option<Rc<Quota>>,
+    /// What may be there, if there are limits.
+    counted: Option<Counted>,
     /// /proc/self/fd, opened before chroot; a way to name an unnamed file on kernels before 6.10.
     descriptors: Option<OwnedFd>,
     spellings: Spellings,
@@ -93,7 +92,7 @@ impl Files {
         let (parent, name) = self.parent(&object)?.ok_or(Error::Exists)?;
         let terms = self.terms(&object);
         let mode = Mode::from_bits_truncate(0o777);
-        self.making(|| Ok(masked(terms.umask, || stat::mkdirat(&parent, name, mode))?))?;
+        self.making(parent.as_fd(), || Ok(masked(terms.umask, || stat::mkdirat(&parent, name, mode))?))?;
         match terms.directory_mode {
             Some(mode) => self.set_mode_of_new(parent.as_fd(), name, mode),
             None => Ok(()),
@@ -157,8 +156,15 @@ impl Files {
         let free = system.blocks_available().saturating_mul(system.fragment_size());
         let quota = quota::quota_of(place.as_fd(), unistd::geteuid().as_raw())?;
         let free = quota.and_then(|quota| quota.left()).map_or(free, |left| left.min(free));
-        let kept = self.ledger().map(|kept| kept.most().bytes.saturating_sub(kept.used().bytes));
-        Ok(kept.map_or(free, |left| left.min(free)))
+        let mut free = free;
+        if let Some(counted) = self.counted()
+            && status::status_of(place.as_fd())?.kind == Kind::Directory
+        {
+            for quota in counted.covering(place.as_fd())? {
+                free = free.min(quota.most().bytes.saturating_sub(quota.used().bytes));
+            }
+        }
+        Ok(free)
     }
 
     /// What the user has used and may use of the file system that his root is on (SITE QUOTA); None: no limit is kept.

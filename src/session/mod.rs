@@ -22,6 +22,7 @@ pub mod explanation;
 pub mod facts;
 pub mod files;
 pub mod format;
+mod forms;
 mod lines;
 pub mod list_options;
 pub mod listing;
@@ -71,13 +72,15 @@ use data::{DataPort, Ends};
 use digest::Algorithm;
 use facts::Facts;
 use files::Files;
+pub use forms::{Mode, Representation};
 use messages::Shown;
 use names::Names;
 use pace::Pace;
 use payment::Payment;
 pub use protection::Security;
 use protection::{Clearing, Protection};
-pub use quota::Quota;
+pub use quota::covering::{Inner, Quotas};
+pub use quota::{Quota, Terms as QuotaTerms};
 use transfer::Moving;
 pub use verbs::ENTRIES;
 use worker::Worker;
@@ -108,8 +111,8 @@ pub struct Start {
     pub place: u8,
     /// /proc/self/fd, if there is a /proc: to give a name to a file that has none.
     pub descriptors: Option<OwnedFd>,
-    /// What is counted of what is there, if there is a quota.
-    pub quota: Option<Rc<Quota>>,
+    /// What is counted of what is there, if there are quotas.
+    pub quotas: Quotas,
     /// Where the session starts, as the client sees it.
     pub home: Vec<u8>,
     /// The control connection.
@@ -152,34 +155,6 @@ pub enum End {
     /// The client has logged out and wants to log in again. `greeted`: he has had his 220; `stays`: at the same virtual
     /// host.
     Reinitialized { greeted: bool, stays: bool },
-}
-
-/// How bytes are represented on data connections (TYPE).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Representation {
-    /// A: lines end with CR LF. What every session begins with (RFC 959 3.1.1.5).
-    Ascii,
-    /// I, and L 8, which is the same here.
-    Image,
-}
-
-/// How data passes over data connections (MODE).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// S: as it is. What every session begins with (RFC 959 3.4.1).
-    Stream,
-    /// Z: compressed (draft-preston-ftpext-deflate).
-    Deflate,
-}
-
-impl Mode {
-    /// What MODE calls it.
-    pub fn letter(self) -> char {
-        match self {
-            Mode::Stream => 'S',
-            Mode::Deflate => 'Z',
-        }
-    }
 }
 
 /// A session: what is remembered between two commands.
@@ -231,6 +206,8 @@ pub struct Session {
     moving: Option<Moving>,
     /// How many waiting lines have been looked at during this transfer, and wait for its end.
     passed: usize,
+    /// A command waits until something has been counted.
+    waits: bool,
     /// ABOR was said during this transfer.
     aborting: bool,
     /// It is sent behind the reply of what was aborted.
@@ -246,7 +223,6 @@ pub struct Session {
     sent_away: bool,
     /// How fast commands come.
     tempo: Tempo,
-    /// What the upload that is coming in has paid, where there is a quota.
     payment: Option<Payment>,
 }
 
@@ -302,6 +278,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         pace: Pace::new(),
         moving: None,
         passed: 0,
+        waits: false,
         aborting: false,
         reply_to_abort: None,
         buffer: Vec::new(),
@@ -314,7 +291,7 @@ pub fn run(_dropped: Dropped, start: Start) -> Exit {
         payment: None,
         worker,
     };
-    session.files.keep_quota(start.quota);
+    session.files.keep_quotas(start.quotas, Box::new(Rc::clone(&session.worker)));
     session.page.tell_cwd(session.cwd.as_bytes());
     session.worker.ready(start.place);
     let greeting = session.greeting(start.by_certificate, start.greeting);

@@ -5,7 +5,6 @@ use super::{Session, verbs};
 use crate::ipc::messages::Event;
 use crate::protocol::command::Command;
 use crate::protocol::reply::{Code, Reply};
-use crate::protocol::verb::dispatch;
 
 impl Session {
     /// Obeys one command, and tells the worker about it if it wants to know.
@@ -17,7 +16,7 @@ impl Session {
         self.page.tell_command(&command.verb);
         let reply = match self.refuses(&command.verb) {
             true => self.refuse(&command.verb),
-            false => dispatch(verbs::VERBS, self, &command).unwrap_or_else(|reply| reply),
+            false => self.dispatch(&command),
         };
         if self.moving.is_none() {
             // While data moves, the plan is carried out, and its port in use.

@@ -1,7 +1,8 @@
-//! An upload pays for its bytes before they are written, where there is a quota: 552 comes at the byte that there is no room
+//! An upload pays for its bytes before they are written, where there are quotas: 552 comes at the byte that there is no room
 //! for. What takes the place of something else costs what it is larger.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::unistd::{Whence, lseek};
 
@@ -9,51 +10,84 @@ use super::Session;
 use super::copy::write_all;
 use super::error::Error;
 use super::files::{self, Files};
-use super::quota::{Amount, Change};
+use super::quota::charge::{Alone, Charge};
+use super::quota::covering::{Identity, identity_of};
+use super::quota::{Amount, Quota};
 use super::transfer::Cut;
-use super::upload::{Complete, Nature, Upload};
-use crate::system::status::{self, Look};
+use super::upload::{Complete, Gift, Nature, Start, Upload};
+use crate::protocol::path::FtpPath;
+use crate::system::status::{self, Look, Status};
+
+/// How long an upload that is complete waits for others who are taking their places.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What an upload has paid. If it is dropped, everything is given back.
 pub struct Payment {
-    change: Change,
-    /// Bytes.
-    paid: u64,
-    /// One name.
+    charge: Charge,
+    /// The directory whose quotas are paid.
+    directory: Option<Identity>,
+    /// Whether one name is paid for.
     named: bool,
-    /// So many bytes more are there already.
-    credit: u64,
     /// How large the file was that is written in place.
     base: u64,
+    /// Whom the file belongs to.
+    owner: u32,
 }
 
 impl Files {
     /// Before an upload begins: its name is paid for, if there is room for one more.
-    pub fn begin_payment(&self) -> Result<Option<Payment>, Error> {
-        let Some(quota) = self.ledger() else { return Ok(None) };
-        let change = quota.begin()?;
-        let named = change.pay_name().is_ok();
-        Ok(Some(Payment { change, paid: 0, named, credit: 0, base: 0 }))
+    pub fn begin_payment(&self, path: &FtpPath, start: Start) -> Result<Option<Payment>, Error> {
+        let Some(counted) = self.counted() else { return Ok(None) };
+        // Where there is no directory, there will be no upload; what is wrong is for the upload to say.
+        let (charge, directory) = match &self.target_directory(path, start) {
+            Some(directory) => {
+                let status = status::status_of(directory.as_fd())?;
+                (counted.begin_in(directory.as_fd())?, Some(identity_of(&status)))
+            }
+            None => (Charge::default(), None),
+        };
+        let mut payment = Payment { charge, directory, named: false, base: 0, owner: 0 };
+        payment.named = payment.charge.pay_name().is_ok();
+        Ok(Some(payment))
+    }
+
+    /// What belongs to this uid has changed.
+    fn tell_owner(&self, uid: u32) {
+        if let Some(counted) = self.counted() {
+            counted.changed(uid);
+        }
     }
 }
 
 impl Payment {
     /// The upload has begun: what it will cost is known now.
     pub fn is_for(&mut self, upload: &Upload) -> Result<(), Error> {
-        match upload.nature() {
-            Nature::Fresh | Nature::Sealed => {
-                if !self.named {
-                    return Err(Error::QuotaExceeded);
-                }
-            }
+        if self.directory != Some(identity_of(&status::status_of(upload.directory())?)) {
+            // Somebody has moved something meanwhile, and others would have to be paid.
+            return Err(Error::Busy);
+        }
+        let owner = upload.owner()?;
+        self.owner = owner;
+        let nature = upload.nature();
+        match nature {
+            Nature::Fresh | Nature::Sealed if !self.named => return Err(Error::QuotaExceeded),
+            Nature::Fresh | Nature::Sealed => {}
+            Nature::InPlace { .. } | Nature::Replacing => self.give_back_name(),
+        }
+        self.charge.retain(|quota| quota.counts(owner));
+        match nature {
+            Nature::Fresh | Nature::Sealed => {}
             Nature::InPlace { .. } => {
-                self.give_back_name();
                 self.base = status::status_of(upload.descriptor())?.size;
-                self.credit = self.base.saturating_sub(position(upload.descriptor())?);
+                let credit = self.base.saturating_sub(position(upload.descriptor())?);
+                self.charge.shares().iter_mut().for_each(|share| share.set_credit(credit));
             }
             Nature::Replacing => {
-                self.give_back_name();
-                self.credit = replaced(upload).map_or(0, |old| old.bytes);
+                let old = replaced(upload);
+                for share in self.charge.shares() {
+                    share.set_credit(cost_of(old.as_ref(), share.quota()).bytes);
+                }
             }
         }
         Ok(())
@@ -61,88 +95,86 @@ impl Payment {
 
     /// For how many of these bytes there is room.
     fn pay(&mut self, wanted: usize) -> usize {
-        let wanted = wanted as u64;
-        let free = self.credit.min(wanted);
-        self.credit -= free;
-        let paid = self.change.pay_bytes(wanted - free);
-        self.paid += paid;
-        (free + paid) as usize
+        self.charge.pay_bytes(wanted as u64) as usize
     }
 
     fn give_back_name(&mut self) {
         if std::mem::take(&mut self.named) {
-            self.change.give_back(Amount { bytes: 0, files: 1 });
+            self.charge.shares().iter_mut().for_each(|share| share.return_paid(Amount::NAME));
         }
     }
 
-    /// What was paid for is there now.
-    fn keep(&mut self) {
-        self.paid = 0;
-        self.named = false;
-    }
-
-    /// Makes the upload count.
-    fn finish(mut self, upload: Upload) -> Result<Complete, Error> {
+    /// Makes the upload count; what was paid for is there then. What it replaced is to be replaced by nobody else.
+    fn finish(&mut self, upload: Upload) -> Result<Complete, Error> {
         match upload.nature() {
             Nature::Fresh => {
                 let done = upload.finish();
                 if done.is_err() {
-                    self.change.doubt();
+                    self.charge.doubt();
                 }
-                self.keep();
+                self.charge.keep();
                 done
             }
             Nature::InPlace { cut } => {
-                let size = status::status_of(upload.descriptor()).map(|status| status.size);
+                let status = status::status_of(upload.descriptor());
                 let end = position(upload.descriptor());
                 let done = upload.finish();
-                match (size, end) {
-                    (Ok(size), Ok(end)) if done.is_ok() => {
-                        let lost = if cut { size.saturating_sub(end) } else { 0 };
-                        self.change.give_back(Amount { bytes: lost, files: 0 });
+                match (status, end) {
+                    (Ok(status), Ok(end)) if done.is_ok() => {
+                        let lost = if cut { status.size.saturating_sub(end) } else { 0 };
+                        self.changed_in_place(lost, status.uid);
                     }
-                    _ => self.change.doubt(),
+                    _ => self.charge.doubt(),
                 }
-                self.keep();
+                self.charge.keep();
                 done
             }
-            Nature::Replacing | Nature::Sealed => self.publish(upload),
+            Nature::Replacing | Nature::Sealed => self.take_place(upload),
         }
     }
 
-    /// What has been written somewhere else takes a name. Nobody else does so meanwhile, or two would both give back what
-    /// only one has replaced.
-    fn publish(mut self, upload: Upload) -> Result<Complete, Error> {
-        // The guard borrows what is changed below.
-        let quota = self.change.quota();
-        let _publishing = quota.publishing()?;
+    /// The file is shorter by so much than it was paid for, and belongs to this uid.
+    fn changed_in_place(&mut self, lost: u64, owner: u32) {
+        let whole = Amount { bytes: self.base, files: 1 };
+        for share in self.charge.shares() {
+            if share.quota().counts(owner) {
+                share.gone(Amount { bytes: lost, files: 0 });
+            } else {
+                share.gone(whole);
+                share.return_paid(share.paid());
+            }
+        }
+        self.owner = owner;
+    }
+
+    /// What has been written somewhere else takes a name.
+    fn take_place(&mut self, upload: Upload) -> Result<Complete, Error> {
         let old = replaced(&upload);
-        let new = status::status_of(upload.descriptor())?.size;
-        let before = old.map_or(0, |old| old.bytes);
-        let cost = new.saturating_sub(before);
-        let missing = cost.saturating_sub(self.paid);
-        let more = self.change.pay_bytes(missing);
-        self.paid += more;
-        if more < missing {
-            return Err(Error::QuotaExceeded);
-        }
-        if old.is_none() && !self.named {
-            self.change.pay_name()?;
-            self.named = true;
-        }
+        let size = status::status_of(upload.descriptor())?.size;
+        // It may belong to somebody else already.
+        let owner = upload.owner()?;
+        let new = |quota: &Quota| match quota.counts(owner) {
+            true => Amount { bytes: size, files: 1 },
+            false => Amount::default(),
+        };
+        let cost = |quota: &Quota| new(quota).without(cost_of(old.as_ref(), quota));
+        self.charge.pay(|share| cost(share.quota()).without(share.paid()))?;
         if upload.has_other_names() {
             // They are as large as this one then.
-            self.change.doubt();
+            self.charge.doubt();
         }
         let done = upload.finish();
         if done.is_err() {
-            self.change.doubt();
+            self.charge.doubt();
             return done;
         }
-        let given = (self.paid - cost) + before.saturating_sub(new);
-        let names = u64::from(self.named && old.is_some());
-        self.change.give_back(Amount { bytes: given, files: names });
-        self.keep();
+        for share in self.charge.shares() {
+            let cost = cost(share.quota());
+            share.return_paid(share.paid().without(cost));
+            share.gone(cost_of(old.as_ref(), share.quota()).without(new(share.quota())));
+        }
+        self.charge.keep();
+        self.owner = owner;
         done
     }
 
@@ -154,8 +186,8 @@ impl Payment {
             Nature::Fresh | Nature::InPlace { .. } => {}
         }
         let Ok(file) = upload.descriptor().try_clone_to_owned() else {
-            self.change.doubt();
-            self.keep();
+            self.charge.doubt();
+            self.charge.keep();
             return end(upload);
         };
         let was_there = has_name(&file);
@@ -166,34 +198,51 @@ impl Payment {
             _ if was_there && !is_there => {}
             Ok(status) if is_there => {
                 let grown = status.size.saturating_sub(self.base);
-                self.change.give_back(Amount { bytes: self.paid.saturating_sub(grown), files: 0 });
-                if grown > self.paid {
-                    self.change.doubt();
+                for share in self.charge.shares() {
+                    let paid = share.paid().bytes;
+                    share.return_paid(Amount { bytes: paid.saturating_sub(grown), files: 0 });
+                    if grown > paid {
+                        share.doubt();
+                    }
                 }
-                self.keep();
+                self.charge.keep();
             }
             // Somebody else has removed it, and given back what it had then.
             Ok(_) | Err(_) => {
-                self.change.doubt();
-                self.keep();
+                self.charge.doubt();
+                self.charge.keep();
             }
         }
     }
-}
 
-impl Drop for Payment {
-    fn drop(&mut self) {
-        self.change.give_back(Amount { bytes: self.paid, files: u64::from(self.named) });
+    /// The file belongs to somebody else from here on. Says to whom.
+    pub(super) fn given_away(&mut self, file: &OwnedFd) -> Option<u32> {
+        let Ok(status) = status::status_of(file.as_fd()) else {
+            self.charge.doubt();
+            return None;
+        };
+        for share in self.charge.shares().iter().filter(|share| !share.quota().counts(status.uid)) {
+            share.gone(Amount::of(&status));
+        }
+        Some(status.uid)
+    }
+
+    /// What was complete is taken back, as far as that can be.
+    pub(super) fn withdrawn(&self) {
+        self.charge.doubt();
     }
 }
 
 /// What stands under the name that an upload is going to take.
-fn replaced(upload: &Upload) -> Option<Amount> {
+fn replaced(upload: &Upload) -> Option<Status> {
     if upload.nature() != Nature::Replacing {
         return None;
     }
-    let status = files::status_in(upload.directory(), upload.name(), Look::default()).ok()?;
-    Some(super::quota::cost_of(&status))
+    files::status_in(upload.directory(), upload.name(), Look::default()).ok()
+}
+
+fn cost_of(what: Option<&Status>, quota: &Quota) -> Amount {
+    what.map(|status| quota.cost_of(status)).unwrap_or_default()
 }
 
 fn has_name(file: &OwnedFd) -> bool {
@@ -217,173 +266,52 @@ impl Session {
         self.payment.as_mut().map_or(bytes, |payment| payment.pay(bytes))
     }
 
-    /// Every byte is written: makes it count, and what it costs.
-    pub(super) fn publish(&mut self, upload: Upload) -> Result<Complete, Error> {
-        match self.payment.take() {
-            Some(payment) => payment.finish(upload),
-            None => upload.finish(),
+    /// Every byte is written: makes it count, and what it costs. As long as the payment is there, the change goes on.
+    pub(super) fn publish(&mut self, upload: Upload) -> Result<(Complete, Option<Payment>), Cut> {
+        let Some(mut payment) = self.payment.take() else { return Ok((upload.finish()?, None)) };
+        let _alone = match upload.nature() {
+            Nature::Replacing | Nature::Sealed => Some(self.be_alone(&payment.charge)?),
+            Nature::Fresh | Nature::InPlace { .. } => None,
+        };
+        let complete = payment.finish(upload)?;
+        self.files.tell_owner(payment.owner);
+        Ok((complete, Some(payment)))
+    }
+
+    /// Waits until nobody else puts something in the place of something.
+    fn be_alone(&mut self, charge: &Charge) -> Result<Alone, Cut> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(alone) = charge.try_be_alone()? {
+                return Ok(alone);
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Busy.into());
+            }
+            self.watch(None, Some(Instant::now() + PAUSE)).map_err(super::watch::Interrupted::from)?;
+            self.obey_out_of_turn(false)?;
+        }
+    }
+
+    /// An upload belongs to somebody else now.
+    pub(super) fn pay_for_gift(&mut self, payment: Option<Payment>, gift: &Gift) {
+        if let Some(uid) = payment.and_then(|mut payment| payment.given_away(&gift.file)) {
+            self.files.tell_owner(uid);
         }
     }
 
     /// Nothing more will be written; `end` leaves of it what is to be left.
     pub(super) fn end_upload(&mut self, upload: Upload, end: impl FnOnce(Upload)) {
         match self.payment.take() {
-            Some(payment) => payment.give_up(upload, end),
+            Some(payment) => {
+                let owner = payment.owner;
+                payment.give_up(upload, end);
+                self.files.tell_owner(owner);
+            }
             None => end(upload),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::rc::Rc;
-
-    use super::super::quota::{Quota, walk};
-    use super::super::testing::{Scratch, path};
-    use super::super::upload::Start;
-    use super::*;
-    use crate::config::{Config, SessionOptions};
-    use crate::system::ledger::Ledger;
-    use proptest::prelude::*;
-
-    const MOST: Amount = Amount { bytes: 1000, files: 6 };
-
-    fn options() -> SessionOptions {
-        let text = "[session]\nquota-bytes = \"1000\"\nquota-files = 6\nquota-recount = 0\n";
-        Config::parse(Path::new("f"), text).unwrap().session
-    }
-
-    /// A root with a ledger beside it.
-    fn counted(scratch: &Scratch) -> (Files, Rc<Quota>) {
-        let root = || OwnedFd::from(std::fs::File::open(scratch.path()).unwrap());
-        let ledgers = scratch.path().with_extension("ledgers");
-        let quota = Rc::new(Quota::new(Ledger::open(&ledgers, "a").unwrap(), root(), &options()));
-        let mut files = scratch.files("elradfmwMT");
-        files.keep_quota(Some(Rc::clone(&quota)));
-        drop(quota.begin().unwrap());
-        (files, quota)
-    }
-
-    fn really(scratch: &Scratch) -> Amount {
-        walk(std::fs::File::open(scratch.path()).unwrap().into()).unwrap()
-    }
-
-    fn begin(files: &Files, name: &str, start: Start) -> Result<(Payment, Upload), Error> {
-        let mut payment = files.begin_payment()?.expect("a quota is kept");
-        let upload = files.upload(&path(name), start)?;
-        payment.is_for(&upload)?;
-        Ok((payment, upload))
-    }
-
-    /// Whether there was room for everything.
-    fn write(payment: &mut Payment, upload: &Upload, length: usize) -> bool {
-        let paid = payment.pay(length);
-        write_all(upload.descriptor(), &vec![b'x'; paid]).unwrap();
-        paid == length
-    }
-
-    #[test]
-    fn of_two_that_come_at_once_neither_has_what_the_other_has() {
-        let scratch = Scratch::new();
-        let (files, quota) = counted(&scratch);
-        let (_, other) = counted(&scratch);
-        let (mut one, first) = begin(&files, "one", Start::New).unwrap();
-        assert!(write(&mut one, &first, 600));
-        assert_eq!(other.begin().unwrap().pay_bytes(600), 400);
-        assert_eq!(quota.used().bytes, 1000);
-    }
-
-    #[test]
-    fn who_died_in_the_middle_is_counted_anew() {
-        let scratch = Scratch::new();
-        let (files, quota) = counted(&scratch);
-        let (mut payment, upload) = begin(&files, "one", Start::New).unwrap();
-        assert!(write(&mut payment, &upload, 100));
-        assert_eq!(payment.pay(300), 300);
-        // The process ends: the lock is gone, and nothing else has been done.
-        std::mem::forget((payment, upload));
-        drop((files, quota));
-        let ledgers = scratch.path().with_extension("ledgers");
-        let stale = Ledger::open(&ledgers, "a").unwrap();
-        assert_eq!(stale.words[1].load(std::sync::atomic::Ordering::Relaxed), 400);
-        // The lock of the dead is that of a descriptor that is still open here: a ledger of another name has none.
-        std::fs::copy(ledgers.join("a"), ledgers.join("b")).unwrap();
-        let root = std::fs::File::open(scratch.path()).unwrap().into();
-        let quota = Rc::new(Quota::new(Ledger::open(&ledgers, "b").unwrap(), root, &options()));
-        drop(quota.begin().unwrap());
-        assert_eq!(quota.used(), Amount { bytes: 100, files: 1 });
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Store { name: u8, how: u8, pieces: Vec<usize>, whole: bool },
-        Remove(u8),
-        Rename(u8, u8),
-        Make(u8),
-        Unmake(u8),
-        Link(u8, u8),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let store = (0u8..4, 0u8..4, prop::collection::vec(0usize..500, 0..4), any::<bool>())
-            .prop_map(|(name, how, pieces, whole)| Step::Store { name, how, pieces, whole });
-        prop::collection::vec(
-            prop_oneof![
-                4 => store,
-                2 => (0u8..5).prop_map(Step::Remove),
-                1 => (0u8..5, 0u8..5).prop_map(|(from, to)| Step::Rename(from, to)),
-                1 => (0u8..3).prop_map(Step::Make),
-                1 => (0u8..3).prop_map(Step::Unmake),
-                1 => (0u8..4, 0u8..5).prop_map(|(from, to)| Step::Link(from, to)),
-            ],
-            0..30,
-        )
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
-
-        /// Whatever is stored, cut, replaced, resumed, removed, renamed and linked: the ledger says what is there, and
-        /// there is never more than may be.
-        #[test]
-        fn the_ledger_says_what_is_there(steps in steps()) {
-            let scratch = Scratch::new();
-            let (files, quota) = counted(&scratch);
-            for step in steps {
-                match &step {
-                    Step::Store { name, how, pieces, whole } => {
-                        let size = files.status(&path(&format!("f{name}"))).map_or(0, |status| status.size);
-                        let start = [Start::New, Start::Append, Start::Resume(size / 2), Start::Unique];
-                        if let Ok((mut payment, upload)) = begin(&files, &format!("f{name}"), start[usize::from(*how)]) {
-                            let fits = pieces.iter().all(|length| write(&mut payment, &upload, *length));
-                            match fits && *whole {
-                                true => drop(payment.finish(upload)),
-                                false => payment.give_up(upload, if *whole { Upload::discard } else { Upload::abandon }),
-                            }
-                        }
-                    }
-                    Step::Remove(name) => {
-                        let _ = files.remove_file(&path(&format!("f{name}")));
-                    }
-                    Step::Rename(from, to) => {
-                        let _ = files.rename(&path(&format!("f{from}")), &path(&format!("f{to}")));
-                    }
-                    Step::Make(name) => {
-                        let _ = files.make_directory(&path(&format!("d{name}")));
-                    }
-                    Step::Unmake(name) => {
-                        let _ = files.remove_directory(&path(&format!("d{name}")));
-                    }
-                    Step::Link(from, to) => {
-                        let _ = files.make_link(&path(&format!("f{from}")), &path(&format!("f{to}")));
-                    }
-                }
-                let there = really(&scratch);
-                prop_assert_eq!(quota.used(), there, "{:?}", step);
-                prop_assert!(there.bytes <= MOST.bytes && there.files <= MOST.files);
-            }
-            std::fs::remove_dir_all(scratch.path().with_extension("ledgers")).unwrap();
-        }
-    }
-}
+mod tests;

@@ -75,6 +75,7 @@ impl Sign for Holder {
             match self.link.receive() {
                 Ok(Some((ToSession::Finish(why), None))) => self.orders.finish(why),
                 Ok(Some((ToSession::Leave(why), None))) => self.orders.leave(why),
+                Ok(Some((ToSession::Counted { done }, None))) => self.orders.counted(done),
                 Ok(Some((ToSession::Signature { bytes }, None))) if !bytes.is_empty() => return Some(bytes),
                 // That there is no worker any more shows with the next look at the link.
                 Ok(_) | Err(_) => return None,

@@ -1,148 +1,178 @@
-//! What the session's root may hold: counted in a ledger that all sessions of this root share, and never passed.
+//! What there may be in a directory: counted in a ledger that all sessions share which change something there, and never
+//! passed.
 //!
 //! Bytes and names are paid for before they are there, by one atomic step each, so that two can never both have the last
 //! one. Whoever changes something holds a shared lock meanwhile and is counted as active. If nobody holds it and yet
-//! somebody is counted, he has died in the middle; then whoever comes next takes the lock for himself alone, walks the
-//! tree, and writes what is really there. The same is done where anything was not as expected, and where the last walk
-//! was long ago, since files change without FTP, too. Until then the numbers are too large at most, never too small.
+//! somebody is counted, he has died in the middle; then whoever comes next has the worker count what is really there, with
+//! changes of others waiting. The same is done where anything was not as expected, and where the last count was long ago,
+//! since files change without FTP, too. Until then the numbers are too large at most, never too small.
+//!
+//! Which quotas cover a directory is found in `covering`; `charge` pays for several at once; `waiting` is how a session has
+//! something counted and goes on hearing its client.
 
-use std::os::fd::{AsFd, OwnedFd};
+pub mod charge;
+pub mod covering;
+pub mod waiting;
+
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use nix::fcntl::{self, OFlag};
-use nix::sys::stat::Mode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::error::Error;
-use super::files::status_in;
-use crate::config::SessionOptions;
-use crate::system::directory::Entries;
-use crate::system::ledger::{Ledger, Lock};
-use crate::system::status::{self, Kind, Look};
+use crate::ipc::ledger::is_doubtful;
+use crate::ipc::ledger::place::{ACTIVE, BYTES, CHANGES, COUNTED, DOUBTFUL, FILES, TRYING};
+use crate::system::ledger::Ledger;
+use crate::system::status::Status;
+pub use crate::system::tree::Amount;
 
-/// What the words of a ledger are.
-const COUNTED: usize = 0;
-const BYTES: usize = 1;
-const FILES: usize = 2;
-const ACTIVE: usize = 3;
-const DOUBTFUL: usize = 4;
+/// For how long nobody is asked again to count what could not be counted.
+const RESIGNATION: Duration = Duration::from_secs(5);
 
-/// Held by all who change something, or by one who counts.
-const GATE: i64 = 0;
-/// Held for the moment in which something takes the place of something else.
-const PUBLISHING: i64 = 1;
-
-/// How long one waits for another who counts or publishes.
-const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(5);
-
-/// Trees deeper than this are not walked to their end.
-const DEEPEST: usize = 128;
-
-/// The ledger of the session's root, and its limits.
-pub struct Quota {
-    ledger: Ledger,
-    root: OwnedFd,
-    most: Amount,
-    /// After so many seconds the tree is walked again; 0: never.
-    recount: u64,
+/// What a quota limits, and how often it is counted anew.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What the client reads that it is about.
+    pub title: String,
+    /// What there may be; u64::MAX: any number.
+    pub most: Amount,
+    /// After so many seconds everything is counted again; 0: never.
+    pub recount: u64,
+    /// Whose files count; None: everybody's.
+    pub owner: Option<u32>,
 }
 
-/// Bytes of files, and names: of files, directories and everything else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    pub bytes: u64,
-    pub files: u64,
+/// A ledger, and its limits.
+pub struct Quota {
+    terms: Terms,
+    /// What the worker knows the ledger by.
+    name: String,
+    ledger: Ledger,
+    /// The file system that counts.
+    device: u64,
+    /// The section that is about it, and the directory, where the worker cannot know it.
+    shown: Option<(String, OwnedFd)>,
+    /// It could not be counted, and is used as it is until then.
+    resigned: Cell<Option<Instant>>,
+    /// Changes of this process that have begun and not ended.
+    begun: Cell<u32>,
 }
 
 impl Quota {
-    /// `root` is the directory whose contents count.
-    pub fn new(ledger: Ledger, root: OwnedFd, options: &SessionOptions) -> Quota {
-        let unlimited = |limit: u64| if limit == 0 { u64::MAX } else { limit };
-        let most = Amount {
-            bytes: options.quota_bytes.bytes().unwrap_or(u64::MAX),
-            files: unlimited(options.quota_files.get().into()),
-        };
-        let recount = options.quota_recount.seconds().into();
-        Quota { ledger, root, most, recount }
+    /// Of a ledger of this name. `shown`: the section that is about the directory, and the directory, if the worker has to be
+    /// shown it.
+    pub fn new(
+        name: String,
+        ledger: Ledger,
+        device: u64,
+        terms: Terms,
+        shown: Option<(String, OwnedFd)>,
+    ) -> Quota {
+        Quota { terms, name, ledger, device, shown, resigned: Cell::default(), begun: Cell::default() }
+    }
+
+    /// What the client reads that it is about.
+    pub fn title(&self) -> &str {
+        &self.terms.title
+    }
+
+    /// What the worker knows its ledger by.
+    #[cfg(test)]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The directory, where the worker has to be shown it.
+    #[cfg(test)]
+    pub fn shown(&self) -> Option<&OwnedFd> {
+        self.shown.as_ref().map(|(_, directory)| directory)
+    }
+
+    /// As if this process were gone.
+    #[cfg(test)]
+    pub fn abandon(&self) {
+        self.begun.set(0);
+        self.ledger.leave();
     }
 
     /// What may be there.
     pub fn most(&self) -> Amount {
-        self.most
+        self.terms.most
     }
 
     /// What is there, and what is being paid for.
     pub fn used(&self) -> Amount {
-        Amount {
-            bytes: self.word(BYTES).load(Ordering::SeqCst),
-            files: self.word(FILES).load(Ordering::SeqCst),
+        Amount { bytes: self.ledger.get(BYTES), files: self.ledger.get(FILES) }
+    }
+
+    /// What this counts for here.
+    pub fn cost_of(&self, status: &Status) -> Amount {
+        match self.counts(status.uid) {
+            true => Amount::of(status),
+            false => Amount::default(),
         }
     }
 
-    /// Before something is changed. Busy: somebody counts, for too long.
-    pub fn begin(self: &Rc<Self>) -> Result<Change, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if self.ledger.try_lock(GATE, Lock::Exclusive)? && self.is_doubtful() {
-                let counted = self.count();
-                if counted.is_err() {
-                    self.ledger.try_lock(GATE, Lock::None)?;
-                }
-                counted?;
-            }
-            // From an exclusive lock to a shared one there is no gap.
-            if self.ledger.try_lock(GATE, Lock::Shared)? {
-                self.word(ACTIVE).fetch_add(1, Ordering::SeqCst);
-                return Ok(Change { quota: Rc::clone(self) });
-            }
-            if Instant::now() >= deadline {
-                return Err(Error::Busy);
-            }
-            std::thread::sleep(PAUSE);
+    /// Whether what belongs to this uid counts.
+    pub fn counts(&self, uid: u32) -> bool {
+        self.terms.owner.is_none_or(|owner| owner == uid)
+    }
+
+    /// Before something is changed. None: it has to be counted first.
+    pub fn begin(self: &Rc<Self>) -> Result<Option<Change>, Error> {
+        let begun = self.begun.get();
+        if begun == 0 && (self.must_be_counted()? || !self.ledger.try_enter()?) {
+            return Ok(None);
         }
-    }
-
-    /// Until this is dropped, nobody else puts something in the place of something.
-    pub fn publishing(&self) -> Result<Publishing<'_>, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.ledger.try_lock(PUBLISHING, Lock::Exclusive)? {
-            if Instant::now() >= deadline {
-                return Err(Error::Busy);
-            }
-            std::thread::sleep(PAUSE);
+        if begun == 0 && self.ledger.get(COUNTED) == 0 {
+            // Somebody was counting, and could not.
+            self.ledger.leave();
+            return Ok(None);
         }
-        Ok(Publishing { quota: self })
+        self.begun.set(begun + 1);
+        let change = Change { quota: Rc::clone(self) };
+        // From here on the lock is given back.
+        for index in [ACTIVE, CHANGES] {
+            self.ledger.word(index).ok_or(Error::Denied)?.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(Some(change))
     }
 
-    fn word(&self, index: usize) -> &AtomicU64 {
-        &self.ledger.words[index]
+    /// Whether the numbers are in doubt, and nothing hinders anybody to count.
+    pub fn must_be_counted(&self) -> Result<bool, Error> {
+        if self.is_counted() && self.resigned.get().is_some_and(|until| Instant::now() < until) {
+            return Ok(false);
+        }
+        Ok(is_doubtful(|index| self.ledger.get(index), self.terms.recount) && self.ledger.is_free()?)
     }
 
-    /// Asked with the gate for oneself alone: nobody is active then, or he is dead.
-    fn is_doubtful(&self) -> bool {
-        let counted = self.word(COUNTED).load(Ordering::SeqCst);
-        let is_old = self.recount > 0 && now().saturating_sub(counted) >= self.recount;
-        let [active, doubtful] = [ACTIVE, DOUBTFUL].map(|index| self.word(index).load(Ordering::SeqCst));
-        counted == 0 || is_old || active > 0 || doubtful > 0
+    /// It cannot be counted now. The numbers are too large at most, if there are any.
+    pub fn resign(&self) {
+        self.resigned.set(Some(Instant::now() + RESIGNATION));
     }
 
-    /// Walks the tree, as the user: what he cannot look into does not count.
-    fn count(&self) -> Result<(), Error> {
-        let found = walk(self.root.try_clone()?)?;
-        self.word(BYTES).store(found.bytes, Ordering::SeqCst);
-        self.word(FILES).store(found.files, Ordering::SeqCst);
-        self.word(ACTIVE).store(0, Ordering::SeqCst);
-        self.word(DOUBTFUL).store(0, Ordering::SeqCst);
-        self.word(COUNTED).store(now().max(1), Ordering::SeqCst);
-        Ok(())
+    /// Whether anything was ever counted.
+    pub fn is_counted(&self) -> bool {
+        self.ledger.get(COUNTED) > 0
+    }
+
+    /// How many changes have ever begun.
+    pub fn changes_begun(&self) -> u64 {
+        self.ledger.get(CHANGES)
+    }
+
+    /// Whether anything is being changed.
+    pub fn is_active(&self) -> bool {
+        self.ledger.get(ACTIVE) > 0
     }
 
     /// Pays for as much of this as there is room for, and says for how much.
-    fn pay(&self, index: usize, most: u64, wanted: u64) -> u64 {
+    fn pay(&self, index: usize, wanted: u64) -> u64 {
+        let most = if index == BYTES { self.terms.most.bytes } else { self.terms.most.files };
+        let Some(word) = self.ledger.word(index) else { return 0 };
         let mut granted = 0;
-        let _ = self.word(index).fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
+        let _ = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
             granted = wanted.min(most.saturating_sub(used));
             (granted > 0).then(|| used + granted)
         });
@@ -150,21 +180,33 @@ impl Quota {
     }
 
     fn give_back(&self, index: usize, amount: u64) {
-        let taken = self
-            .word(index)
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used.saturating_sub(amount)));
+        let Some(word) = self.ledger.word(index).filter(|_| amount > 0) else { return };
+        let taken =
+            word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used.saturating_sub(amount)));
         if taken.is_ok_and(|used| used < amount) {
             self.doubt();
         }
     }
 
-    fn doubt(&self) {
-        self.word(DOUBTFUL).store(1, Ordering::SeqCst);
+    /// Something has happened that cannot be put in numbers: the next who can has it counted.
+    pub fn doubt(&self) {
+        if let Some(word) = self.ledger.word(DOUBTFUL) {
+            word.store(1, Ordering::SeqCst);
+        }
     }
-}
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+    /// Whether others pay for several quotas at once, and may give back what they took here.
+    fn is_tried(&self) -> bool {
+        self.ledger.get(TRYING) > 0
+    }
+
+    fn try_several(&self, begin: bool) {
+        let Some(word) = self.ledger.word(TRYING) else { return };
+        match begin {
+            true => word.fetch_add(1, Ordering::SeqCst),
+            false => word.fetch_sub(1, Ordering::SeqCst),
+        };
+    }
 }
 
 /// Something is being changed, as long as this lives.
@@ -174,83 +216,26 @@ pub struct Change {
 
 impl Drop for Change {
     fn drop(&mut self) {
-        self.quota.word(ACTIVE).fetch_sub(1, Ordering::SeqCst);
-        let _ = self.quota.ledger.try_lock(GATE, Lock::None);
+        let quota = &self.quota;
+        if let Some(word) = quota.ledger.word(ACTIVE) {
+            word.fetch_sub(1, Ordering::SeqCst);
+        }
+        quota.begun.set(quota.begun.get() - 1);
+        if quota.begun.get() == 0 {
+            quota.ledger.leave();
+        }
     }
 }
 
 impl Change {
-    /// Pays for one more name.
-    pub fn pay_name(&self) -> Result<(), Error> {
-        match self.quota.pay(FILES, self.quota.most.files, 1) {
-            1 => Ok(()),
-            _ => Err(Error::QuotaExceeded),
-        }
-    }
-
-    /// Pays for as many of these bytes as there is room for.
-    pub fn pay_bytes(&self, wanted: u64) -> u64 {
-        self.quota.pay(BYTES, self.quota.most.bytes, wanted)
-    }
-
     /// So much is gone, or did not come.
     pub fn give_back(&self, amount: Amount) {
         self.quota.give_back(BYTES, amount.bytes);
         self.quota.give_back(FILES, amount.files);
     }
 
-    /// Something has happened that cannot be put in numbers: the next who can counts anew.
-    pub fn doubt(&self) {
-        self.quota.doubt();
-    }
-
     /// The quota itself.
-    pub fn quota(&self) -> Rc<Quota> {
-        Rc::clone(&self.quota)
+    pub fn quota(&self) -> &Rc<Quota> {
+        &self.quota
     }
-}
-
-/// Something takes the place of something else.
-pub struct Publishing<'a> {
-    quota: &'a Quota,
-}
-
-impl Drop for Publishing<'_> {
-    fn drop(&mut self) {
-        let _ = self.quota.ledger.try_lock(PUBLISHING, Lock::None);
-    }
-}
-
-/// What this file, link or directory counts for, with nothing in it.
-pub fn cost_of(status: &status::Status) -> Amount {
-    Amount { bytes: if status.kind == Kind::File { status.size } else { 0 }, files: 1 }
-}
-
-/// Everything below a directory. Symbolic links count and are not followed; other file systems are not entered.
-pub(super) fn walk(root: OwnedFd) -> Result<Amount, Error> {
-    let device = status::status_of(root.as_fd())?.device;
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let open = |above: &OwnedFd, name: &[u8]| fcntl::openat(above, name, flags, Mode::empty());
-    let mut levels = vec![Entries::of(open(&root, b".")?)];
-    let mut found = Amount::default();
-    while let Some(level) = levels.last_mut() {
-        let Some((directory, entry)) = level.next()? else {
-            levels.pop();
-            continue;
-        };
-        let name = entry.name.to_bytes();
-        // What has just gone away does not count.
-        let Ok(status) = status_in(directory, name, Look::default()) else { continue };
-        let cost = cost_of(&status);
-        found = Amount { bytes: found.bytes + cost.bytes, files: found.files + cost.files };
-        if status.kind == Kind::Directory && status.device == device {
-            let inner = fcntl::openat(directory, name, flags, Mode::empty());
-            if levels.len() < DEEPEST
-                && let Ok(inner) = inner
-            {
-                levels.push(Entries::of(inner));
-            }
-        }
-    }
-    Ok(found)
 }

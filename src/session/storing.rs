@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use super::Session;
 use super::authorize::Decision;
 use super::error::Error;
+use super::payment::Payment;
 use super::transfer::Cut;
 use super::upload::{Gift, Nature, Upload};
 use super::watch::Interrupted;
@@ -47,21 +48,24 @@ impl Session {
             self.end_upload(upload, Upload::abandon);
             return Err(cut);
         }
-        let complete = self.publish(upload)?;
+        let (complete, payment) = self.publish(upload)?;
         let other = directory.zip(complete.other_name).and_then(|(directory, name)| directory.join(&name));
         if let (Some(path), Some(moving)) = (&other, &mut self.moving) {
             moving.path = path.as_bytes().to_vec();
         }
         let Some(gift) = complete.gift else { return Ok(other) };
         match self.worker.give_away(gift.file.as_fd(), b"", true) {
-            Ok(true) => Ok(other),
+            Ok(true) => {
+                self.pay_for_gift(payment, &gift);
+                Ok(other)
+            }
             Ok(false) => {
-                self.withdraw(gift);
+                withdraw(gift, payment.as_ref());
                 self.note_left(Left::Nothing);
                 Err(Error::NotGiven.into())
             }
             Err(end) => {
-                self.withdraw(gift);
+                withdraw(gift, payment.as_ref());
                 self.note_left(Left::Nothing);
                 Err(Interrupted::Ending(end).into())
             }
@@ -85,14 +89,6 @@ impl Session {
             None | Some(Ok(true)) => Ok(()),
             // Without a worker the session ends as soon as it has answered.
             Some(Ok(false) | Err(_)) => Err(Error::NotGiven),
-        }
-    }
-
-    /// It counted for a moment, and is to count no more.
-    fn withdraw(&self, gift: Gift) {
-        gift.withdraw();
-        if let Some(Ok(change)) = self.files.ledger().map(|quota| quota.begin()) {
-            change.doubt();
         }
     }
 
@@ -129,5 +125,13 @@ fn left_of(upload: &Upload, keeps_nothing: bool) -> Left {
         Nature::Fresh | Nature::Sealed => Left::Nothing,
         Nature::Replacing => Left::Old,
         Nature::InPlace { .. } => Left::Changed,
+    }
+}
+
+/// It counted for a moment, and is to count no more.
+fn withdraw(gift: Gift, payment: Option<&Payment>) {
+    gift.withdraw();
+    if let Some(payment) = payment {
+        payment.withdrawn();
     }
 }

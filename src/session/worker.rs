@@ -4,14 +4,17 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::unistd::{Gid, fchown, getegid, getgroups};
 
 use super::End;
+use super::error::Error;
 use super::names::Ask;
 use super::protection::Holder;
+use super::quota::covering::Keeper;
 use crate::ipc::messages::{Event, FavourLink, FromSession, Leaving, ToSession};
+use crate::system::ledger::Ledger;
 
 /// What the worker has said unasked, also while it was asked for something else.
 #[derive(Default)]
@@ -20,6 +23,8 @@ pub struct Orders {
     finishing: OnceLock<Leaving>,
     /// End now.
     leaving: OnceLock<Leaving>,
+    /// What was to be counted has been, or could not be.
+    counted: Mutex<Option<bool>>,
 }
 
 impl Orders {
@@ -31,6 +36,13 @@ impl Orders {
     pub fn leave(&self, why: Leaving) {
         let _ = self.leaving.set(why);
     }
+
+    /// Something has been counted.
+    pub fn counted(&self, done: bool) {
+        if let Ok(mut counted) = self.counted.lock() {
+            *counted = Some(done);
+        }
+    }
 }
 
 /// This end of the link.
@@ -39,6 +51,8 @@ pub struct Worker {
     /// What happened since the last wait: the client is told first.
     events: RefCell<Vec<Event>>,
     orders: Arc<Orders>,
+    /// It was asked to have something counted, and has not answered yet.
+    counts: Cell<bool>,
     /// The worker is gone, or broke the rules: nothing can be logged or asked any more.
     gone: Cell<bool>,
 }
@@ -50,6 +64,7 @@ impl Worker {
             link: Arc::new(link),
             events: RefCell::default(),
             orders: Arc::default(),
+            counts: Cell::new(false),
             gone: Cell::new(false),
         })
     }
@@ -139,9 +154,31 @@ impl Worker {
         }
     }
 
+    /// Has this counted. The answer comes when it comes; if one is still to come, that is the one to wait for.
+    pub fn have_counted(&self, question: &FromSession, directory: Option<BorrowedFd<'_>>) {
+        if self.counts.replace(true) || self.gone.get() {
+            return;
+        }
+        let sent = match directory {
+            Some(directory) => self.link.send_with(question, directory),
+            None => self.link.send(question),
+        };
+        if sent.is_err() {
+            self.gone.set(true);
+        }
+    }
+
+    /// The answer, if it has come.
+    pub fn take_counted(&self) -> Option<bool> {
+        let done = self.orders.counted.lock().ok()?.take()?;
+        self.counts.set(false);
+        Some(done)
+    }
+
     fn answer(&self) -> Result<(ToSession, Option<OwnedFd>), End> {
         while !self.gone.get() {
             match self.link.receive() {
+                Ok(Some((ToSession::Counted { done }, _))) => self.orders.counted(done),
                 Ok(Some((ToSession::Finish(why), _))) => self.orders.finish(why),
                 Ok(Some((ToSession::Leave(why), _))) => self.orders.leave(why),
                 Ok(Some(answer)) => return Ok(answer),
@@ -163,10 +200,16 @@ impl Worker {
                 self.orders.leave(why);
                 Ok(())
             }
+            Ok(Some((ToSession::Counted { done }, _))) => {
+                self.orders.counted(done);
+                Ok(())
+            }
             Ok(Some((
                 ToSession::Name { .. }
                 | ToSession::DataSocket
                 | ToSession::Given { .. }
+                | ToSession::Ledger { .. }
+                | ToSession::NoLedger
                 | ToSession::NoDataSocket { .. }
                 | ToSession::Verdict { .. }
                 | ToSession::Cleared { .. }
@@ -215,5 +258,27 @@ impl Ask for Rc<Worker> {
 
     fn group(&mut self, gid: u32) -> Option<String> {
         self.ask_name(&FromSession::GroupName { gid })
+    }
+}
+
+impl Keeper for Rc<Worker> {
+    fn open(&self, section: &str, directory: &OwnedFd, writable: bool) -> Result<(String, Ledger), Error> {
+        let question = FromSession::OpenLedger { section: section.to_string() };
+        if self.gone.get() || self.link.send_with(&question, directory.as_fd()).is_err() {
+            self.gone.set(true);
+        }
+        match self.answer() {
+            Ok((ToSession::Ledger { name }, Some(file))) => Ok((name, Ledger::of(file, writable)?)),
+            Ok((ToSession::NoLedger, None)) => Err(Error::Busy),
+            // Without a worker the session ends as soon as it has answered.
+            Ok(_) | Err(_) => {
+                self.misbehaves();
+                Err(Error::Busy)
+            }
+        }
+    }
+
+    fn doubt(&self, uid: u32) {
+        self.tell(&FromSession::Doubt { uid });
     }
 }

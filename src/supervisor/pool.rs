@@ -19,7 +19,7 @@ use super::rates::Pacing;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{ToWorker, WorkerLink};
 use crate::ipc::page::{Activity, PageView};
-use crate::system::process::{fork_numbered, reap, signal};
+use crate::system::process::{Forked, fork, reap, signal};
 use crate::system::shared_pages::Arena;
 use crate::system::{Doing, Failure};
 use crate::worker::Newborn;
@@ -111,8 +111,6 @@ pub struct Slot {
     /// None: spare.
     pub serving: Option<Box<Serving>>,
     retired: bool,
-    /// The link has ended: there is nothing to hear any more.
-    silent: bool,
 }
 
 /// A slot that has become free.
@@ -213,12 +211,12 @@ impl Pool {
         // Whoever had it before is gone, with everything that could have written to it.
         page.clear();
         let claim = self.pages.claim(index as usize);
-        let pid = match fork_numbered()? {
-            Some(pid) => pid,
-            None => {
+        let child = match fork()? {
+            Forked::Child => {
                 worker(Newborn { link: theirs, life: held, page: claim, supervisor });
                 unreachable!("a worker ends its process")
             }
+            Forked::Parent(child) => child,
         };
         if self.free.pop().is_none() {
             self.slots.push((0, None));
@@ -227,7 +225,7 @@ impl Pool {
         *generation = (*generation + 1) & 0x3fff_ffff;
         let id = SlotId { index, generation: *generation };
         let occupant =
-            Slot { pid, link: ours, life, page, session: None, serving: None, retired: false, silent: false };
+            Slot { pid: child.pid(), link: ours, life, page, session: None, serving: None, retired: false };
         epoll
             .add(&occupant.link, EpollEvent::new(EpollFlags::EPOLLIN, id.token(Part::Link)))
             .and_then(|()| {
@@ -278,10 +276,8 @@ impl Pool {
         // Closing them is not enough: a worker that was just forked holds them until it has closed what it does not
         // need, and for so long they would go on telling of their end.
         let _ = epoll.delete(&slot.life);
-        // A retired worker's link has left the set already, and one that has ended.
-        if !slot.silent {
-            let _ = epoll.delete(&slot.link);
-        }
+        // A retired worker's link has left the set already.
+        let _ = epoll.delete(&slot.link);
         let status = reap(slot.pid);
         let ended_well = slot.retired || slot.serving.is_some();
         if !ended_well {
@@ -302,18 +298,6 @@ impl Slot {
         self.page
     }
 
-    /// The link has ended; the session, which may not see that, ends with it.
-    pub fn fall_silent(&mut self, epoll: &Epoll) {
-        self.end_session();
-        let _ = epoll.delete(&self.link);
-        self.silent = true;
-    }
-
-    /// Whether the link has ended.
-    pub fn is_silent(&self) -> bool {
-        self.silent
-    }
-
     /// The link to the worker.
     pub fn link(&self) -> &WorkerLink {
         &self.link
@@ -331,7 +315,7 @@ impl Slot {
     }
 
     /// Ends the session of a worker that is gone: one that is stopped would not see that its link has ended.
-    fn end_session(&self) {
+    pub fn end_session(&self) {
         if let Some(session) = &self.session {
             let _ = signal(session.as_fd(), Signal::SIGKILL);
         }

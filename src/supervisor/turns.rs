@@ -97,17 +97,18 @@ impl Supervisor {
 
     /// A worker has something to say, or is dead. False when nothing can follow.
     pub(super) fn hear(&mut self, id: SlotId) -> bool {
-        let Some(slot) = self.pool.get_mut(id).filter(|slot| !slot.is_silent()) else { return false };
+        let Some(slot) = self.pool.get_mut(id) else { return false };
         let (message, descriptor) = match slot.link().receive() {
             Ok(Some(received)) => received,
             Ok(None) => {
-                slot.fall_silent(&self.epoll);
+                slot.end_session();
+                let _ = self.epoll.delete(slot.link());
                 return false;
             }
             Err(error) => {
                 log::error(format_args!("worker {}: {error}", slot.pid()));
                 slot.kill();
-                slot.fall_silent(&self.epoll);
+                let _ = self.epoll.delete(slot.link());
                 return false;
             }
         };

@@ -3,12 +3,11 @@
 //! Nothing is remembered: an account that was changed a second ago is seen as it is now. Look accounts up in the
 //! worker, before any chroot: the database's modules open files and sockets.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use nix::errno::Errno;
-use nix::unistd::{Gid, getgid, getuid, setgroups};
+use nix::unistd::{Gid, getgid, getgrouplist, getgroups, getuid, setgroups};
 use users::os::unix::UserExt;
 
 use super::privileges::Account;
@@ -63,34 +62,8 @@ pub fn group_id(name: &str) -> Option<u32> {
 
 /// The supplementary groups of this process.
 pub fn current_groups() -> Result<Vec<u32>, Failure> {
-    // SAFETY: nothing is written where there is room for nothing: this asks how many there are.
-    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
-    let mut groups = vec![0; Errno::result(count).doing(|| "getgroups".into())? as usize];
-    // SAFETY: the buffer has room for as many entries as its length says.
-    let count = unsafe { libc::getgroups(groups.len() as c_int, groups.as_mut_ptr()) };
-    groups.truncate(Errno::result(count).doing(|| "getgroups".into())? as usize);
-    Ok(groups)
-}
-
-/// All groups of an account, as getgrouplist(3) finds them; `None`: they are more than the kernel takes.
-fn groups_of(name: &CStr, gid: u32) -> Option<Vec<u32>> {
-    /// NGROUPS_MAX; sysconf(3) would read it from a file in /proc each time.
-    const MOST: usize = 65_536;
-    let mut groups = vec![0; 64];
-    loop {
-        let mut count = groups.len() as c_int;
-        // SAFETY: the name ends with NUL, and the buffer has room for as many entries as the count says.
-        let found = unsafe { libc::getgrouplist(name.as_ptr(), gid, groups.as_mut_ptr(), &mut count) };
-        if found >= 0 {
-            groups.truncate(count as usize);
-            return Some(groups);
-        }
-        if groups.len() >= MOST {
-            return None;
-        }
-        // It says how many there are, or, in other C libraries, nothing.
-        groups.resize((count as usize).max(groups.len() * 2).min(MOST), 0);
-    }
+    let groups = getgroups().doing(|| "getgroups".into())?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
 /// Gives this process these supplementary groups and no others. Needs CAP_SETGID.
@@ -104,8 +77,8 @@ fn from_entry(entry: users::User) -> Option<Account> {
     let gid = entry.primary_group_id();
     let own_name = CString::new(entry.name().as_bytes()).ok()?;
     // An account whose groups cannot be read is no account: it might belong to a group that is denied something.
-    let mut groups = groups_of(&own_name, gid)?;
-    groups.retain(|&group| group != gid);
+    let groups = getgrouplist(&own_name, Gid::from_raw(gid)).ok()?;
+    let mut groups: Vec<u32> = groups.into_iter().map(Gid::as_raw).filter(|&group| group != gid).collect();
     groups.insert(0, gid);
     Some(Account {
         name,

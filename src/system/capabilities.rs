@@ -63,6 +63,13 @@ pub(super) fn keep_for_ending() -> Result<(), Failure> {
     write(Sets { effective: now.permitted & kept, permitted: now.permitted & kept, inheritable: 0 })
 }
 
+/// Keeps what it takes to look into every directory. For a counter.
+pub fn keep_to_count() -> Result<(), Failure> {
+    let kept = Capability::CAP_DAC_READ_SEARCH.bitmask() & read()?.permitted;
+    write(Sets { effective: kept, permitted: kept, inheritable: 0 })?;
+    nix::sys::prctl::set_no_new_privs().doing(|| "set no_new_privs".into())
+}
+
 /// Whether this process may give files to others (CAP_CHOWN).
 pub fn may_give_files_away() -> bool {
     read().is_ok_and(|now| now.permitted & Capability::CAP_CHOWN.bitmask() != 0)

@@ -95,6 +95,20 @@ pub fn confine_session(root: BorrowedFd<'_>, access: Access) -> Result<(), Failu
     beneath().map_err(io::Error::other).doing(|| "confine the session with Landlock".into())
 }
 
+/// Leaves a counter the directories beneath this one, to be read. Needs no_new_privs.
+pub fn confine_counter(directory: BorrowedFd<'_>) -> Result<(), Failure> {
+    let beneath = || -> Result<(), RulesetError> {
+        let ruleset = Ruleset::default()
+            .handle_access(AccessFs::from_all(TRIED))?
+            .handle_access(AccessNet::from_all(TRIED))?
+            .scope(Scope::from_all(TRIED))?
+            .create()?
+            .add_rule(PathBeneath::new(directory, AccessFs::ReadDir))?;
+        enforce(ruleset)
+    };
+    beneath().map_err(io::Error::other).doing(|| "confine the counter with Landlock".into())
+}
+
 fn allowed(access: Access) -> BitFlags<AccessFs> {
     match access {
         Access::Read => AccessFs::ReadFile | AccessFs::ReadDir,

@@ -11,18 +11,11 @@ pub fn wipe(bytes: &mut [u8]) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// What was said to `wipe_freed` last.
-static WIPING: AtomicBool = AtomicBool::new(false);
-
-/// Whether memory is overwritten when it is freed.
-pub fn wipes_freed() -> bool {
-    WIPING.load(Ordering::Relaxed)
-}
-
 /// Whether memory is overwritten when it is freed, by whoever: libc's readers of the password databases and PAM's
 /// modules leave whole pages of them in freed memory, which a fork would copy. Only glibc can do that.
 pub fn wipe_freed(wanted: bool) {
-    if WIPING.swap(wanted, Ordering::Relaxed) == wanted {
+    static IN_FORCE: AtomicBool = AtomicBool::new(false);
+    if IN_FORCE.swap(wanted, Ordering::Relaxed) == wanted {
         return;
     }
     #[cfg(target_env = "gnu")]

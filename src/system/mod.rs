@@ -36,6 +36,7 @@ pub mod socket;
 pub mod status;
 pub mod time_zone;
 pub mod title;
+pub mod tree;
 pub mod utmp;
 
 use std::fmt;

@@ -43,19 +43,10 @@ pub fn fork_as_it_is() -> Result<Forked, Failure> {
 }
 
 /// Makes a child. Every process of this program is single-threaded, so the child may go on as it likes.
-pub fn fork() -> Result<Forked, Failure> {
-    match fork_numbered()? {
-        Some(child) => Child::of(child),
-        None => Ok(Forked::Child),
-    }
-}
-
-/// Makes a child that is known by its number alone; `None`: this is the child. Nobody but the caller may reap it, and
-/// the number means nothing any more when he has.
 ///
 /// Signals are blocked over the fork and reset before they are let through: a handler that the child
 /// inherited would write into the pipe of its parent.
-pub fn fork_numbered() -> Result<Option<Pid>, Failure> {
+pub fn fork() -> Result<Forked, Failure> {
     let mut before = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
         .doing(|| "block signals".into())?;
@@ -66,11 +57,11 @@ pub fn fork_numbered() -> Result<Option<Pid>, Failure> {
         Ok(ForkResult::Child) => {
             reset_signals();
             let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-            Ok(None)
+            Ok(Forked::Child)
         }
-        Ok(ForkResult::Parent { child }) => {
+        Ok(ForkResult::Parent { child: pid }) => {
             let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
-            Ok(Some(child))
+            Child::of(pid)
         }
         Err(error) => {
             let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);

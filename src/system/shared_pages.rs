@@ -97,7 +97,7 @@ impl Claim {
     }
 }
 
-/// Maps the first page of a file that nobody makes shorter, for ever.
+/// Maps the first page of a file, for ever.
 pub(super) fn map_file(file: &OwnedFd) -> io::Result<&'static Words> {
     map(file, 0)
 }
@@ -111,7 +111,8 @@ fn map<T>(file: &OwnedFd, offset: usize) -> io::Result<&'static T> {
     let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, file, offset)? };
     // SAFETY: `T` is made of atomic words (this function is private): every bit pattern is a value, other processes may
     // write at any time, and the mapping is aligned to a page, as long as `T`, and never unmapped. The file has the
-    // bytes, and is sealed against becoming shorter, or belongs to root alone, who never makes it so.
+    // bytes, and is sealed against becoming shorter, or is a ledger: whoever could make that shorter ends processes that
+    // have it mapped (SIGBUS), and nothing worse happens.
     Ok(unsafe { start.cast::<T>().as_ref() })
 }
 

@@ -13,8 +13,9 @@ use super::records::Recorded;
 use super::serve::Ending;
 use super::transfers::Transfers;
 use super::watch::Watch;
-use super::{Client, Worker, favours, policy};
+use super::{Client, Worker, counting, favours, policy, quotas};
 use crate::config::{CommandExcess, Count, SessionOptions, SessionReuse, WeekMinute};
+use crate::exit::Exit;
 use crate::ipc::link::Error;
 use crate::ipc::messages::{
     Admission, Arrival, FromFrontend, FromSession, Leaving, ToFrontend, ToSession, ToSupervisor, ToWorker,
@@ -23,6 +24,7 @@ use crate::ipc::occurrences::What;
 use crate::log;
 use crate::system::memory;
 use crate::system::poll::{PollFlags, wait};
+use crate::system::process::Child;
 use crate::system::socket;
 
 /// How long a session may take to say farewell to a client who has to go.
@@ -63,6 +65,8 @@ pub(super) struct Attendance<'a> {
     wants_to_move: bool,
     /// When the hours are over at which the user may be logged in.
     hours_end: Option<Instant>,
+    /// Who counts for the session.
+    counter: Option<Child>,
 }
 
 impl<'a> Attendance<'a> {
@@ -98,6 +102,7 @@ impl<'a> Attendance<'a> {
             traced: false,
             wants_to_move: false,
             hours_end,
+            counter: None,
         }
     }
 
@@ -117,6 +122,9 @@ impl<'a> Attendance<'a> {
         if let Some(relay) = self.relay.take() {
             relay.bury();
         }
+        if let Some(counter) = self.counter.take() {
+            counter.reap_within(Duration::ZERO);
+        }
         self.recorded.end();
         self.login.close_session();
         (ending, self.totals)
@@ -132,12 +140,17 @@ impl<'a> Attendance<'a> {
                 (supervisor.as_fd(), PollFlags::POLLIN),
                 (self.session.link.as_fd(), PollFlags::POLLIN),
                 (relay, PollFlags::POLLIN),
+                // The session is heard anyway.
+                (self.counter.as_ref().map_or(self.session.link.as_fd(), AsFd::as_fd), PollFlags::POLLIN),
             ];
-            let Ok([told, talking, answered]) = wait(watched, Some(self.deadline())) else {
+            let Ok([told, talking, answered, counted]) = wait(watched, Some(self.deadline())) else {
                 return Ending::AtOnce;
             };
             if self.clearing.is_some_and(|until| !answered.is_empty() || Instant::now() >= until) {
                 self.hear_relay();
+            }
+            if !counted.is_empty() {
+                self.hear_counter();
             }
             if !told.is_empty() {
                 match supervisor.receive() {
@@ -217,9 +230,33 @@ impl<'a> Attendance<'a> {
         if now < self.watch.deadline() {
             return false;
         }
+        if self.counter.is_some() {
+            // However long it takes, it is not the session that takes it.
+            self.watch.sign_of_life(None, now);
+            return false;
+        }
         let control = self.client.control.as_fd();
         let unread = socket::has_unread(self.session.inner.as_ref().map_or(control, AsFd::as_fd));
         self.watch.is_over(socket::silence(control).ok(), unread, now)
+    }
+
+    /// The session waits for an answer, which comes when the counter has ended.
+    fn begin_count(&mut self, counter: Option<Child>) -> Result<bool, ()> {
+        match counter {
+            Some(counter) => self.counter = Some(counter),
+            None => {
+                let _ = self.session.link.send(&ToSession::Counted { done: false });
+            }
+        }
+        Ok(true)
+    }
+
+    fn hear_counter(&mut self) {
+        let Some(counter) = self.counter.take_if(|counter| counter.has_ended()) else { return };
+        let ended = counter.reap_within(Duration::ZERO);
+        let done = matches!(ended, WaitStatus::Exited(_, status) if status == Exit::Served as i32);
+        self.watch.sign_of_life(None, Instant::now());
+        let _ = self.session.link.send(&ToSession::Counted { done });
     }
 
     /// The session wants to go on without TLS. It has said everything that is to be said behind it.
@@ -272,6 +309,18 @@ impl<'a> Attendance<'a> {
                 let giving = self.session.giving.as_ref();
                 let _ = favours::give_away(&self.session.link, giving, &file, &name, really);
                 return Ok(true);
+            }
+            Ok(Some((FromSession::OpenLedger { section }, Some(directory)))) => {
+                let link = &self.session.link;
+                let _ = match counting::open(self.worker, &section, directory) {
+                    Some((ledger, file)) => link.send_with(&ledger, file.as_fd()),
+                    None => link.send(&ToSession::NoLedger),
+                };
+                return Ok(true);
+            }
+            Ok(Some((FromSession::CountThis { section }, Some(directory)))) if self.counter.is_none() => {
+                let counter = self.worker.count_this(&self.login, &section, directory);
+                return self.begin_count(counter);
             }
             Ok(None) => return Ok(false),
             Ok(Some((_, Some(_)))) | Err(_) => return Err(()),
@@ -330,9 +379,20 @@ impl<'a> Attendance<'a> {
                 self.left = Some(Ending::Reinitialized(Arrival::Again { ahead, greeted, host }));
                 Ok(())
             }
-            FromSession::Ready { .. } | FromSession::NotReady { .. } | FromSession::GiveAway { .. } => {
-                return Err(());
+            FromSession::Count { ledger } if self.counter.is_none() => {
+                let counter = self.worker.count(&self.login, quotas::path_of(&self.root), &ledger);
+                return self.begin_count(counter);
             }
+            FromSession::Doubt { uid } => {
+                quotas::doubt(config, uid, quotas::path_of(&self.root));
+                Ok(())
+            }
+            FromSession::Ready { .. }
+            | FromSession::NotReady { .. }
+            | FromSession::GiveAway { .. }
+            | FromSession::OpenLedger { .. }
+            | FromSession::Count { .. }
+            | FromSession::CountThis { .. } => return Err(()),
         };
         Ok(true)
     }

@@ -197,9 +197,7 @@ impl Worker<'_> {
         }
         login.make_home();
         // Hashing a password takes more memory than all the rest of a session, and the session would inherit it.
-        if memory::wipes_freed() {
-            memory::give_back_freed();
-        }
+        memory::give_back_freed();
         memory::give_back_stack();
         match self.begin_session(client, dialogue, &mut login, security) {
             Ok(session) => Progress::LoggedIn(Box::new(login), session),

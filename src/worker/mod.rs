@@ -8,6 +8,7 @@
 
 mod accounting;
 mod attend;
+mod counting;
 mod dialogue;
 mod entry;
 mod favours;
@@ -19,6 +20,7 @@ mod pam;
 mod policy;
 mod processes;
 mod proof;
+mod quotas;
 mod records;
 mod relay;
 mod serve;

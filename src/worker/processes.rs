@@ -12,31 +12,28 @@ use nix::sys::stat::Mode;
 use super::giving::Giving;
 use super::keys::Copies;
 use super::login::Login;
+use super::quotas::{self, Trouble};
 use super::relay::Relayed;
 use super::telling::Telling;
 use super::{Client, Inheritance, Newborn, Worker};
-use crate::config::{Config, EventName, LogLevel, Rule, SessionOptions, Visitor};
+use crate::config::{Config, EventName, LogLevel, Rule, Visitor};
 use crate::exit::Exit;
 use crate::frontend;
 use crate::ipc::link::Link;
 use crate::ipc::messages::{FavourLink, FromSession, FrontendLink, LoginLink, SessionLink, ToSupervisor};
 use crate::ipc::page::SessionPage;
 use crate::log;
-use crate::session::{self, Powers, Quota, Security};
-use crate::system::ledger::Ledger;
+use crate::session::{self, Powers, Quotas, Security};
 use crate::system::privileges::{self, Drop, Dropped, Keyring, drop_to};
 use crate::system::process::{
     Child, Forked, close_all_except, fork, fork_as_it_is, silence_standard_streams,
 };
-use crate::system::{Doing, Failure, landlock, limits, memory, process, status, title};
+use crate::system::{Doing, Failure, landlock, limits, memory, process, title};
 use crate::tls::setup;
 use crate::tls::tickets::TicketKey;
 
 /// How long a process may take to end after its link has ended, before it is killed.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Where ledgers of quotas are: what they say is true only as long as the machine runs.
-const LEDGERS: &str = "/run/ftpd/quota";
 
 /// The frontend of this worker.
 pub struct Frontend {
@@ -96,8 +93,8 @@ struct Place {
     start: Vec<u8>,
     /// /proc/self/fd, from before the jail.
     descriptors: Option<OwnedFd>,
-    /// What is counted of its contents.
-    quota: Option<Rc<Quota>>,
+    /// What is counted of its contents, and of what it is in.
+    quotas: Quotas,
 }
 
 /// The first place of the login that the user can enter. It is looked for with his rights: what a daemon could open
@@ -107,17 +104,15 @@ fn open_place(login: &Login) -> Result<Place, Refusal> {
     let mut reasons = Vec::new();
     for (number, place) in (0..).zip(&login.root().places) {
         let start = place.start.strip_prefix("/").unwrap_or(&place.start);
-        let opened = open_directory(&place.root).and_then(|root| match start.as_os_str().is_empty() {
-            true => Ok(root),
-            false => open_directory(&place.root.join(start)).map(|_| root),
-        });
+        let opened = open_directory(&place.root)
+            .and_then(|root| open_directory(&place.root.join(start)).map(|_| root));
         match opened {
             Ok(root) => {
                 let start = place.start.as_os_str().as_bytes().to_vec();
                 // Not into a jail: what is open there would be a way out of it.
                 let descriptors =
                     (!login.root().jail).then(|| open_directory(Path::new("/proc/self/fd")).ok()).flatten();
-                return Ok(Place { number, root, start, descriptors, quota: None });
+                return Ok(Place { number, root, start, descriptors, quotas: Quotas::default() });
             }
             Err(failure) => reasons.push(failure.to_string()),
         }
@@ -125,16 +120,27 @@ fn open_place(login: &Login) -> Result<Place, Refusal> {
     Err(Refusal { why: reasons.join("; "), text: "Your home directory is not available.".into() })
 }
 
-/// What counts the contents of this root, if they are limited. Two roots that are the same directory have the same ledger.
-fn open_quota(options: &SessionOptions, place: &Place) -> Result<Option<Rc<Quota>>, Failure> {
-    if options.quota_bytes.bytes().is_none() && options.quota_files.get() == 0 {
-        return Ok(None);
+/// The quotas that he meets there.
+fn find_quotas(config: &Config, login: &Login, place: &Place, writable: bool) -> Result<Quotas, Refusal> {
+    if config.quota.is_empty() && !login.options().has_quota() {
+        return Ok(Quotas::default());
     }
-    let status = status::status_of(place.root.as_fd()).doing(|| "look at the root directory".into())?;
     privileges::look_as_root();
-    let ledger = Ledger::open(Path::new(LEDGERS), &format!("{:x}-{:x}", status.device, status.inode))?;
-    let root = place.root.try_clone().doing(|| "keep the root directory".into())?;
-    Ok(Some(Rc::new(Quota::new(ledger, root, options))))
+    let path = &login.root().places[usize::from(place.number)].root;
+    quotas::at_login(config, login, place.root.as_fd(), path, writable).map_err(|trouble| match trouble {
+        Trouble::Failed(failure) => failure.into(),
+        Trouble::Shared { other, ledger } => Refusal {
+            why: format!(
+                "his quota (quota-of = \"user\") cannot be told from that of {}: both are uid {} and have the root \
+                 directory {}; if there is no such user any more, remove {}",
+                log::quoted(other.as_bytes()),
+                login.account().uid,
+                path.display(),
+                ledger.display()
+            ),
+            text: "Your quota cannot be told from that of somebody else.".into(),
+        },
+    })
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, Failure> {
@@ -165,7 +171,7 @@ fn start(
     let powers = powers(config, client, login, &place);
     let proxies = client.proxy.map(|_| config.listen.trusted_proxies.clone()).unwrap_or_default();
     session::Start {
-        quota: place.quota,
+        quotas: place.quotas,
         user: login.name().to_owned(),
         host: login.host().map(String::from),
         has_hosts: !config.host.is_empty(),
@@ -365,9 +371,12 @@ impl Worker<'_> {
         let page = SessionPage::new(self.page.map()?);
         process::replace_environment(login.environment());
         let mut place = open_place(login)?;
-        if login.root().jail {
-            place.quota = open_quota(login.options(), &place)?;
-        }
+        let access = if login.options().permissions.may_write() || writes {
+            landlock::Access::Write
+        } else {
+            landlock::Access::Read
+        };
+        place.quotas = find_quotas(&parts.config, login, &place, access == landlock::Access::Write)?;
         let root = (login.root().jail && nix::unistd::geteuid().is_root()).then(|| place.root.as_fd());
         let options = login.options();
         let dropped = drop_to(
@@ -380,11 +389,6 @@ impl Worker<'_> {
                 parent: self.pid.as_raw() as u32,
             },
         )?;
-        let access = if options.permissions.may_write() || writes {
-            landlock::Access::Write
-        } else {
-            landlock::Access::Read
-        };
         if self.tickets.is_some() {
             setup::warm();
         }

@@ -63,6 +63,8 @@ modules! {
     counting
     bandwidth
     quotas
+    quotas_of_directories
+    quotas_of_users
     hosts
     messages
     reload

@@ -32,7 +32,7 @@ tests! {
 const HOME: &str = "/home/alice";
 
 /// Bytes and names below a directory.
-fn there(directory: impl AsRef<Path>) -> [u64; 2] {
+pub fn there(directory: impl AsRef<Path>) -> [u64; 2] {
     let mut found = [0, 0];
     for entry in fs::read_dir(directory).expect("directory") {
         let entry = entry.expect("entry");
@@ -64,8 +64,20 @@ fn started(settings: &str) -> (World, Server) {
     (world, server)
 }
 
+/// Of each quota in the working directory: what SITE QUOTA calls it, bytes and names.
+pub fn all_told(client: &mut Client) -> Vec<(String, [u64; 2])> {
+    let reply = client.command("SITE QUOTA", 200);
+    let number = |line: &String| {
+        let text = line.split(' ').nth(2).expect("a line of numbers");
+        text.parse::<u64>().expect("a number")
+    };
+    let lines: Vec<_> = reply.lines[1..reply.lines.len() - 1].to_vec();
+    let quota = |lines: &[String]| (lines[0].trim().trim_end_matches(':').into(), [number(&lines[1]), number(&lines[2])]);
+    lines.chunks(3).map(quota).collect()
+}
+
 /// Sends so many bytes; the code of the reply that ends the transfer.
-fn send(client: &mut Client, line: &str, length: usize) -> u16 {
+pub fn send(client: &mut Client, line: &str, length: usize) -> u16 {
     let mut data = client.passive();
     client.command(line, 150);
     // A server that has no more room takes no more.

@@ -75,7 +75,7 @@ impl Files {
         let (parent, name) = link.parent_and_name().ok_or(Error::Exists)?;
         let parent = self.behind_links(&parent)?;
         let directory = self.open_directory_path(&parent)?;
-        self.making(|| Ok(unistd::symlinkat(&way(&parent, target)[..], directory, name)?))
+        self.making(directory.as_fd(), || Ok(unistd::symlinkat(&way(&parent, target)[..], &directory, name)?))
     }
 
     /// Makes a directory and those above it that are missing (SITE MKDIR). Tells which were made.

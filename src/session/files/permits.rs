@@ -218,7 +218,7 @@ impl Files {
 
     /// What a symbolic link in a listing leads to, if that may be told.
     pub(in crate::session) fn target(&self, link: &FtpPath) -> Result<(OwnedFd, FtpPath), Error> {
-        let object = self.locate_quietly(link)?;
+        let object = self.locate_quietly(link, true)?;
         if !self.may(Operation::Describe, &object) {
             return Err(Error::NotFound);
         }
@@ -231,9 +231,13 @@ impl Files {
         Ok(status::status_at(object.as_fd(), c"", Look::default())?)
     }
 
-    fn locate_quietly<'p>(&self, path: &'p FtpPath) -> Result<Cow<'p, FtpPath>, Error> {
+    pub(super) fn locate_quietly<'p>(
+        &self,
+        path: &'p FtpPath,
+        follow: bool,
+    ) -> Result<Cow<'p, FtpPath>, Error> {
         let before = self.refused.take();
-        let located = self.locate(path, true);
+        let located = self.locate(path, follow);
         self.refused.replace(before);
         located
     }

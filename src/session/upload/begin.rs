@@ -198,6 +198,15 @@ impl Files {
 }
 
 impl Upload {
+    /// Whom the file will belong to when it is complete, unless it is given away then.
+    pub fn owner(&self) -> Result<u32, Error> {
+        let file = match &self.way {
+            Way::Copy { old } => old.as_fd(),
+            Way::Fresh | Way::InPlace { .. } | Way::Replace { .. } | Way::Sealed { .. } => self.descriptor(),
+        };
+        Ok(status::status_of(file)?.uid)
+    }
+
     fn fresh(file: OwnedFd, path: FtpPath, directory: OwnedFd, name: &[u8], terms: Terms) -> Upload {
         // Nobody can hold a lock on a file this young; without locks the file system is no worse off.
         let _ = lock(file.as_fd());

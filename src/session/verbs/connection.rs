@@ -227,7 +227,7 @@ pub fn stat(session: &mut Session, argument: &[u8]) -> Outcome {
 
 /// ABOR: ends the transfer that is going on, which gets a reply of its own first (RFC 959 4.1.3).
 pub fn abor(session: &mut Session) -> Outcome {
-    if session.moving.is_none() {
+    if session.moving.is_none() && !session.waits {
         return Ok(Reply::new(Code::NothingToAbort, "There is no transfer to abort."));
     }
     session.aborting = true;

@@ -66,7 +66,7 @@ fn copy_file(session: &mut Session, from: &FtpPath, to: &FtpPath) -> Result<(), 
     let copied = |to: &FtpPath| Event::Copied { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec() };
     session.consent_to_store(EventName::Copied, Start::New, to, || copied(to))?;
     let mode = status::status_of(opened.file.as_fd()).map_err(Error::from)?.mode & !current_umask();
-    let mut payment = session.files.begin_payment()?;
+    let mut payment = session.files.begin_payment(to, Start::New)?;
     let upload = session.files.upload_whole(to, mode)?;
     if let Some(payment) = &mut payment {
         payment.is_for(&upload)?;

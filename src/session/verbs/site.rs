@@ -42,34 +42,32 @@ pub fn time(_session: &mut Session) -> Outcome {
     Ok(Reply::new(Code::Ok, stamp))
 }
 
-/// SITE QUOTA: what the user has used and may use.
+/// SITE QUOTA: what has been used and may be used in the working directory.
 pub fn quota(session: &mut Session) -> Outcome {
-    if let Some(kept) = session.files.ledger() {
-        // Whoever begins a change counts first, where what is known is in doubt.
-        drop(kept.begin()?);
-        let (used, most) = (kept.used(), kept.most());
-        let limit = |most: u64| if most == u64::MAX { "none".to_string() } else { most.to_string() };
-        let lines = [
-            "Your quota:".to_string(),
-            format!(" Bytes: {} in use, limit {}", used.bytes, limit(most.bytes)),
-            format!(" Files: {} in use, limit {}", used.files, limit(most.files)),
-            "End".to_string(),
-        ];
-        return Ok(Reply::lines(Code::Ok, lines));
+    let kernels = session.files.quota()?;
+    let mut lines = vec!["Quotas in this directory:".to_string()];
+    let limit = |most: u64| if most == u64::MAX { "none".to_string() } else { most.to_string() };
+    for quota in session.files.quotas_in(&session.cwd)? {
+        let (used, most) = (quota.used(), quota.most());
+        lines.push(format!(" {}:", quota.title()));
+        lines.push(format!(" Bytes: {} in use, limit {}", used.bytes, limit(most.bytes)));
+        lines.push(format!(" Files: {} in use, limit {}", used.files, limit(most.files)));
     }
-    let Some(quota) = session.files.quota()? else {
-        return Ok(Reply::new(Code::Ok, "You have no quota here."));
-    };
-    let limit = |soft: u64, hard: u64| {
-        let told = |limit: u64| if limit == 0 { "none".to_string() } else { limit.to_string() };
-        format!("limit {}, for a while {}", told(soft), told(hard))
-    };
-    let lines = [
-        "Your quota:".to_string(),
-        format!(" Bytes: {} in use, {}", quota.bytes, limit(quota.soft_bytes, quota.hard_bytes)),
-        format!(" Files: {} in use, {}", quota.files, limit(quota.soft_files, quota.hard_files)),
-        "End".to_string(),
-    ];
+    if let Some(quota) = kernels {
+        let limit = |soft: u64, hard: u64| {
+            let told = |limit: u64| if limit == 0 { "none".to_string() } else { limit.to_string() };
+            format!("limit {}, for a while {}", told(soft), told(hard))
+        };
+        lines.extend([
+            " What is yours on this file system:".to_string(),
+            format!(" Bytes: {} in use, {}", quota.bytes, limit(quota.soft_bytes, quota.hard_bytes)),
+            format!(" Files: {} in use, {}", quota.files, limit(quota.soft_files, quota.hard_files)),
+        ]);
+    }
+    if lines.len() == 1 {
+        return Ok(Reply::new(Code::Ok, "There is no quota here."));
+    }
+    lines.push("End".to_string());
     Ok(Reply::lines(Code::Ok, lines))
 }
 

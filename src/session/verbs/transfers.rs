@@ -105,7 +105,7 @@ fn receive(session: &mut Session, path: &FtpPath, start: Start) -> Outcome {
         ));
     }
     session.consent_to_store(EventName::FileReceived, start, path, || moved(Direction::In, path))?;
-    let mut payment = session.files.begin_payment()?;
+    let mut payment = session.files.begin_payment(path, start)?;
     let upload = session.files.upload(path, start)?;
     if let Some(payment) = &mut payment {
         payment.is_for(&upload)?;

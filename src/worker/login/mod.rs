@@ -164,10 +164,8 @@ impl Login {
     pub fn abandon_in_child(&mut self) {
         // The transaction knows that this is not the process that began it.
         self.pam = None;
-        if memory::wipes_freed() {
-            memory::wipe_freed(false);
-            memory::give_back_freed();
-        }
+        memory::wipe_freed(false);
+        memory::give_back_freed();
     }
 }
 

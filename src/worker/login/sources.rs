@@ -12,7 +12,7 @@ use super::external::{self, Answer};
 use super::roots::root;
 use super::{Login, Refused, no};
 use crate::config::users::{UserEntry, UserOptions};
-use crate::config::{Config, Count, HostOptions, RootDir, SessionOptions, Source, Spot, WeekMinute};
+use crate::config::{Config, Count, HostOptions, SessionOptions, Source, Spot, WeekMinute};
 use crate::ipc::messages::Password;
 use crate::log;
 use crate::system::privileges::Account;
@@ -350,9 +350,7 @@ fn granted(attempted: &Attempt<'_>, known: Known<'_>) -> Result<Login, Refused> 
         return Err(Refused { log: reservation.to_string(), texts, proved: true });
     }
     // Who has a number of his own may have a group without a name; a directory is then called like himself.
-    let is_asked = matches!(options.root_dir, RootDir::Template(_)) || options.missing_home.is_some();
-    let group = is_asked.then(|| accounts::group_name(account.gid)).flatten();
-    let group = group.or_else(|| groups.first().cloned());
+    let group = accounts::group_name(account.gid).or_else(|| groups.first().cloned());
     let root = root(&options, &name, group.as_deref().unwrap_or(&name), &account)?;
     let host = attempted.host.map(String::from);
     let (environment, texts) = Default::default();
