@@ -118,9 +118,18 @@ fn sample_section(text: &mut String, section: &SectionDoc, heading: &str) {
 }
 
 /// The default of an option, or its example.
-pub fn shown_value(option: &OptionDoc) -> String {
-    let value = option.default.or(option.example).unwrap_or_default();
-    value.replace('_', "")
+fn shown_value(option: &OptionDoc) -> String {
+    as_written(option.default.or(option.example).unwrap_or_default())
+}
+
+/// A value of the list as it stands in a file.
+pub fn as_written(value: &str) -> String {
+    // Of numbers: 100_000.
+    if value.starts_with(|first: char| first.is_ascii_digit()) {
+        value.replace('_', "")
+    } else {
+        value.to_string()
+    }
 }
 
 fn comment(text: &mut String, prose: &str) {

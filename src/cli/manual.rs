@@ -3,7 +3,7 @@
 use clap::{Arg, CommandFactory};
 
 use super::Ftpd;
-use super::generate::{shown_value, wrap};
+use super::generate::{as_written, wrap};
 use crate::config::users::UserOptions;
 use crate::config::{EventName, LOG_TOKENS, Letter, NAMED_SECTIONS, OptionDoc, SECTIONS, TRANSFER_TOKENS};
 use crate::events::facts::FACTS;
@@ -175,8 +175,11 @@ pub fn users() -> String {
 fn item(option: &OptionDoc) -> String {
     let mut text = format!(".It Ic {} No = Ar {}\n", option.key, quoted(&(option.kind)()));
     text.push_str(&prose(&option.text.concat()));
-    text.push_str(if option.default.is_some() { "Default:\n" } else { "Example:\n" });
-    text.push_str(&format!(".Ql {} .\n", quoted(&shown_value(option))));
+    for (what, value) in [("Default", option.default), ("Example", option.example)] {
+        if let Some(value) = value {
+            text.push_str(&format!("{what}:\n.Ql {} .\n", quoted(&as_written(value))));
+        }
+    }
     text
 }
 

@@ -44,6 +44,8 @@ pub struct SectionDoc {
 ///     key: Type = default;
 ///     /// What this one does.
 ///     key: Option<Type>, such as example;
+///     /// What this one does, whose default shows nobody what to write.
+///     key: Vec<Type> = [], such as example;
 /// }
 /// ```
 ///

@@ -34,7 +34,7 @@ options! {
         addresses: Vec<SocketAddr> = ["[::]:21"];
         /// Addresses and ports where TLS begins at once, without AUTH (implicit FTPS), such as `"[::]:990"`. Sockets that
         /// systemd passes are such where their port is one of these.
-        implicit_addresses: Vec<SocketAddr> = [];
+        implicit_addresses: Vec<SocketAddr> = [], such as ["[::]:990"];
         /// Idle processes kept ready for the next clients. More absorb bursts of connections sooner.
         spare_workers: Count<1, 256> = 8;
         /// Clients served at the same time. A client above this number is told 421.
@@ -44,12 +44,12 @@ options! {
         max_sessions_per_address: Count<1, 100_000> = 32;
         /// Those of `addresses` whose clients may not have the server connect to them (PORT and EPRT), whatever `active`
         /// in `[data]` says.
-        passive_only: Vec<SocketAddr> = [];
+        passive_only: Vec<SocketAddr> = [], such as ["[::]:2121"];
         /// Those of `addresses` that clients reach through a proxy, which says who they are with the PROXY protocol
         /// (version 1 or 2), on control connections and on those of passive mode; it must let the passive ports through.
-        proxied: Vec<SocketAddr> = [];
+        proxied: Vec<SocketAddr> = [], such as ["192.0.2.1:2121"];
         /// The networks of such proxies. Nobody else can connect to what is `proxied`.
-        trusted_proxies: Vec<Network> = [];
+        trusted_proxies: Vec<Network> = [], such as ["192.0.2.8/32"];
         /// Time of silence after which the system begins to ask whether the client is still there (TCP keepalive). One
         /// who does not answer is gone after twice that time. It also keeps routers from forgetting a control connection
         /// while data moves. 0: never.
@@ -118,9 +118,9 @@ options! {
         /// How long after the end of a ban it is remembered: the next one within that time is longer.
         ban_memory: Seconds<1, 2_592_000> = 86400;
         /// Bytes per second that all clients may download together.
-        total_download_rate: Rate = "0";
+        total_download_rate: Rate = "0", such as "100M";
         /// Bytes per second that all clients may upload together.
-        total_upload_rate: Rate = "0";
+        total_upload_rate: Rate = "0", such as "100M";
     }
 
     /// Who may log in, and how it is decided.
@@ -136,17 +136,17 @@ options! {
         /// Refuse users whose shell is not listed in /etc/shells.
         require_valid_shell: bool = true;
         /// If there are names in it: only these users, and those of `allow-groups`, can log in.
-        allow_users: Vec<String> = [];
+        allow_users: Vec<String> = [], such as ["alice", "bob"];
         /// These users cannot log in.
-        reject_users: Vec<String> = [];
+        reject_users: Vec<String> = [], such as ["guest"];
         /// If there are names in it: only members of these groups, and the users of `allow-users`, can log in.
-        allow_groups: Vec<String> = [];
+        allow_groups: Vec<String> = [], such as ["ftpusers"];
         /// Members of these groups cannot log in, not even those of `allow-users`.
-        reject_groups: Vec<String> = [];
+        reject_groups: Vec<String> = [], such as ["admins"];
         /// If there are networks in it: only clients of these can log in, whoever they are, also as anonymous.
-        allow_networks: Vec<Network> = [];
+        allow_networks: Vec<Network> = [], such as ["192.0.2.0/24", "2001:db8::/32"];
         /// Clients of these networks cannot log in, not even those of `allow-networks`.
-        reject_networks: Vec<Network> = [];
+        reject_networks: Vec<Network> = [], such as ["198.51.100.0/24"];
         /// Who is asked about a user, in this order: `"users-file"`, `"check"` (the program of `check-program`), `"system"`
         /// (PAM). The first one who knows him decides, and the others are not asked; what is not configured knows nobody.
         /// The accounts of the machine know whoever has one; if they stand last, PAM is asked about anybody.
@@ -175,13 +175,13 @@ options! {
         /// Its file. It and the directories above it must belong to root, and others must not be able to write there.
         program: Option<AbsolutePath>, such as "/usr/local/lib/ftpd/check-user";
         /// What it is called with.
-        arguments: Vec<String> = [];
+        arguments: Vec<String> = [], such as ["--database", "/etc/ftpd/users.db"];
         /// The account that it runs as, which cannot be root. It should be used for nothing else.
         account: String = "nobody";
         /// How long it may take. Then it is ended, with all that it has started, and the login is refused.
         time_limit: Seconds<1, 60> = 10;
         /// The accounts of the machine that an answer may have somebody run as, beside `users-account` in `[login]`.
-        accounts: Vec<String> = [];
+        accounts: Vec<String> = [], such as ["www-data"];
     }
 
     /// Login without a password, as `anonymous` or `ftp`. Every option of `[session]` may also stand here, and wins over it
@@ -197,9 +197,9 @@ options! {
         permissions: Permissions = "elr";
         /// If there are patterns in it: the password must be an e-mail address that one of them describes, such as `"*@*.*"`;
         /// `*` stands for any letters, `?` for one, and case does not matter. The address is logged.
-        allow_emails: Vec<EmailPattern> = [];
+        allow_emails: Vec<EmailPattern> = [], such as ["*@*.*"];
         /// E-mail addresses that are not welcome; patterns, as in `allow-emails`.
-        reject_emails: Vec<EmailPattern> = [];
+        reject_emails: Vec<EmailPattern> = [], such as ["mozilla@example.com"];
         /// Anonymous clients served at the same time, in place of `max-sessions-per-user`. If not set, there is no such limit.
         max_sessions: Option<Count<1, 100_000>>, such as 50;
     }
@@ -229,7 +229,7 @@ options! {
         idle_timeout: Seconds<1, 604_800> = 300;
         /// How many bytes the files below the user's root directory may have together, checked while they come; `"0"`: any
         /// number. It has no effect with `root-dir = "real"`; `[quota.NAME]` limits what is in any directory.
-        quota_bytes: Size = "0";
+        quota_bytes: Size = "0", such as "10G";
         /// How many files, directories and links there may be below the user's root directory. 0: any number.
         quota_files: Count<0, { u32::MAX }> = 0;
         /// Whose files these two count: `"root"`, all that are below the root directory, so that users with the same one share
@@ -273,7 +273,7 @@ options! {
         privileged_ports: bool = false;
         /// Commands that are not obeyed, whatever the user may do, such as `"SITE CHMOD"`, or `"SITE"` for all that begin
         /// so. What is known under two names is refused under both. FEAT does not tell of them. It holds from the login on.
-        refused_commands: Vec<CommandName> = [];
+        refused_commands: Vec<CommandName> = [], such as ["SITE CHMOD", "MFMT"];
         /// The time zone of LIST: `"utc"`, or `"local"` for that of the machine. MLSD is always UTC.
         listing_times: ListingTimes = "utc";
         /// What the user is told when logged in, in one line or more.
@@ -296,10 +296,10 @@ options! {
         require_tls: RequireTls = "none";
         /// If there are networks in it: the user can log in from these alone, or, with a `!` in front, from anywhere but
         /// these. The lists of `[login]` hold beside it.
-        login_networks: Vec<Origin> = [];
+        login_networks: Vec<Origin> = [], such as ["192.0.2.0/24"];
         /// If there are hours in it: the user can log in at these alone, such as `"Mon-Fri 08:00-18:00"` or `"22:00-06:00"`,
         /// in the time zone of the machine. A session ends with them, but not before its transfer.
-        login_hours: Vec<Hours> = [];
+        login_hours: Vec<Hours> = [], such as ["Mon-Fri 08:00-18:00"];
         /// Whether a client who has logged in behind TLS may go on without it on the control connection (CCC), which helps
         /// where a router has to read along to let data connections through. Whoever is between can then read and change
         /// every command. Data connections stay protected. It is refused where `require-tls` is `"control"` or `"all"`.
@@ -311,33 +311,33 @@ options! {
         /// Certificates that belong to the user, beside those that have his name (see `certificate-names` in `[tls]`):
         /// `"sha256:"` and the digest of the certificate, `"dn:"` and the whole name of its subject as in RFC 4514, or a part of
         /// it: `"cn:"`, `"uid:"`, `"email:"`, `"dns:"` or `"upn:"`. The log tells all of them of every client.
-        login_certificates: Vec<CertificateMatch> = [];
+        login_certificates: Vec<CertificateMatch> = [], such as ["email:alice@example.org"];
         /// Bytes per second that a session may download, with hours if wanted: `"10M"`, or `["1M Mon-Fri 08:00-18:00", "4M"]`, of
         /// which the first counts that holds now, in the time of the machine. Listings count as downloads. What moves on
         /// data connections is counted, without what TLS adds, and compressed if it is (MODE Z). This and all other rates
         /// change for running transfers, too, when the daemon is reloaded.
-        download_rate: Rate = "0";
+        download_rate: Rate = "0", such as "2M";
         /// Bytes per second that a session may upload.
-        upload_rate: Rate = "0";
+        upload_rate: Rate = "0", such as "512K";
         /// Bytes per second of one download, behind the first `free-download` bytes of it.
-        transfer_download_rate: Rate = "0";
+        transfer_download_rate: Rate = "0", such as "1M";
         /// Bytes per second of one upload, behind the first `free-upload` bytes of it.
-        transfer_upload_rate: Rate = "0";
+        transfer_upload_rate: Rate = "0", such as "1M";
         /// So many bytes of each download are not slowed by `transfer-download-rate`, so that small files come at once;
         /// `"0"` stands for none.
-        free_download: Size = "0";
+        free_download: Size = "0", such as "1M";
         /// So many bytes of each upload are not slowed by `transfer-upload-rate`; `"0"` stands for none.
-        free_upload: Size = "0";
+        free_upload: Size = "0", such as "1M";
         /// Bytes per second that all sessions of one user may download together. What is shared, here and in all other
         /// sections, is divided evenly among those who can use it.
-        download_rate_per_user: Rate = "0";
+        download_rate_per_user: Rate = "0", such as "10M";
         /// Bytes per second that all sessions of one user may upload together.
-        upload_rate_per_user: Rate = "0";
+        upload_rate_per_user: Rate = "0", such as "10M";
         /// Bytes per second that all members of a group may download together: here for each group, in `[group.NAME]` for
         /// that one.
-        download_rate_per_group: Rate = "0";
+        download_rate_per_group: Rate = "0", such as "50M";
         /// Bytes per second that all members of a group may upload together.
-        upload_rate_per_group: Rate = "0";
+        upload_rate_per_group: Rate = "0", such as "50M";
     }
 
     /// TLS, for clients who ask for it (AUTH TLS), and on the listeners of `implicit-addresses`. There is none unless
@@ -346,20 +346,20 @@ options! {
         /// Files with a certificate and the chain of its issuers, in PEM. Of several, a client gets one for the name that he
         /// asks for, and of a kind that he understands (RSA, ECDSA, Ed25519); the first, if none has that name. A renewed file is used by the
         /// next connection.
-        certificates: Vec<AbsolutePath> = [];
+        certificates: Vec<AbsolutePath> = [], such as ["/etc/ftpd/tls/example.org.pem"];
         /// Files with the private keys, in the order of the certificates. If empty, the key of each is in the same file. They should be
         /// readable by root alone.
-        keys: Vec<AbsolutePath> = [];
+        keys: Vec<AbsolutePath> = [], such as ["/etc/ftpd/tls/example.org.key"];
         /// Files with what the issuers say of the certificates (OCSP responses, in DER), in the order of the certificates. Clients
         /// who ask are shown it with the certificate, while it lasts. A renewed file is used by the next connection.
-        ocsp_responses: Vec<AbsolutePath> = [];
+        ocsp_responses: Vec<AbsolutePath> = [], such as ["/var/lib/ftpd/example.org.ocsp"];
         /// The oldest version of TLS that is spoken, `"1.2"` or `"1.3"`.
         min_version: TlsVersion = "1.2";
         /// The cipher suites to be used, by their registered names. If empty: all that are good.
-        ciphers: Vec<CipherName> = [];
+        ciphers: Vec<CipherName> = [], such as ["TLS_AES_256_GCM_SHA384"];
         /// The groups of the key exchange, by their registered names, the preferred ones first. If empty: all that are good,
         /// those first that withstand quantum computers.
-        groups: Vec<GroupName> = [];
+        groups: Vec<GroupName> = [], such as ["X25519"];
         /// What is made of the protocols that clients offer (ALPN): `"off"`, nothing; `"accept"`, `ftp` is accepted;
         /// `"require"`, who does not offer it is refused. Clients exist that offer something else, or nothing.
         alpn: Alpn = "accept";
@@ -376,10 +376,10 @@ options! {
         client_certificates: ClientCertificates = "off";
         /// Files with the certificates, in PEM, of those whose signature makes a client's certificate good. If empty, any
         /// certificate is taken, but only its digest counts (`"sha256:"` in `login-certificates`), not what it says.
-        client_ca_files: Vec<AbsolutePath> = [];
+        client_ca_files: Vec<AbsolutePath> = [], such as ["/etc/ftpd/tls/clients-ca.pem"];
         /// Files with lists of revoked certificates, in PEM or DER. If there are any, each issuer of a client's certificate
         /// must have one that has not expired. Like `client-ca-files` they are read for each handshake.
-        client_crl_files: Vec<AbsolutePath> = [];
+        client_crl_files: Vec<AbsolutePath> = [], such as ["/etc/ftpd/tls/clients.crl"];
         /// What in a client's certificate may be the name of a user: `"cn"`, the common name; `"uid"`, the user id; `"email"`, a
         /// mail address; `"dns"`, a name of the DNS; `"upn"`, a user principal name; `"email-user"` and `"upn-user"`, what
         /// comes before the at sign.
@@ -400,7 +400,7 @@ options! {
         /// Addresses that are not listed are told as `masquerade-address` says.
         masquerade_map: AddressMap = {};
         /// Networks whose clients reach the server without that router: they are told its own address.
-        masquerade_exempt: Vec<Network> = [];
+        masquerade_exempt: Vec<Network> = [], such as ["10.0.0.0/8"];
         /// Whether clients may have the server connect to them (PORT and EPRT).
         active: bool = true;
         /// Whether such connections come from port 20, which some firewalls want.
@@ -433,7 +433,7 @@ options! {
         /// Addresses and ports where they are handed out over HTTP, at `/metrics`, such as `"127.0.0.1:9721"`. A process
         /// of its own, without rights, does it. Whoever can connect can read them, and nothing protects them on their
         /// way; they name no users and no files but those of `certificates`.
-        addresses: Vec<SocketAddr> = [];
+        addresses: Vec<SocketAddr> = [], such as ["127.0.0.1:9721"];
     }
 
     /// What is written down, and where.
@@ -479,14 +479,14 @@ options! {
     /// A program that is started when something happens. The name between the brackets stands in the log.
     [hook] HookOptions {
         /// The events that start it; the manual lists them.
-        events: Vec<EventName> = [];
+        events: Vec<EventName> = [], such as ["login", "file-received"];
         /// When: `"after"` it has happened, and nobody waits for the program; or `"before"`, and then nothing happens unless
         /// the program ends with status 0 in time. The client waits for it, and is told the first line of what it wrote.
         when: HookTime = "after";
         /// Its file. It and the directories above it must belong to root, and others must not be able to write there.
         program: Option<AbsolutePath>, such as "/usr/local/lib/ftpd/scan";
         /// What it is called with. What has happened, it is told in its environment and on standard input.
-        arguments: Vec<String> = [];
+        arguments: Vec<String> = [], such as ["--quick"];
         /// The account that it runs as, which must not be root unless this says so. `"%u"` is the account that the session
         /// runs as; then the program is not started for events of clients who are not logged in.
         account: String = "nobody";
@@ -503,35 +503,35 @@ options! {
     /// A virtual host. The name between the brackets, in quotes, is that of the DNS.
     [host] HostOptions {
         /// Further names by which clients may choose this host with HOST (RFC 7151).
-        names: Vec<HostName> = [];
+        names: Vec<HostName> = [], such as ["ftp.example.com"];
         /// Addresses of this machine, each alone or with a port: clients who connect to one of them get this host
         /// without asking for it, and nobody else gets it. `[::]` stands for any address. The closest description
         /// wins. If not set, clients of every address may choose the host by its name.
-        addresses: Vec<HostAddress> = [];
+        addresses: Vec<HostAddress> = [], such as ["192.0.2.1"];
         /// Certificates of this host, as in `[tls]`, for clients who have chosen it: by its address, with HOST, or by the name that
         /// they ask for in the handshake, which chooses it too. If empty, or none fits: those of `[tls]`.
-        certificates: Vec<AbsolutePath> = [];
+        certificates: Vec<AbsolutePath> = [], such as ["/etc/ftpd/tls/example.org.pem"];
         /// Their keys, as in `[tls]`.
-        keys: Vec<AbsolutePath> = [];
+        keys: Vec<AbsolutePath> = [], such as ["/etc/ftpd/tls/example.org.key"];
         /// What their issuers say of them, as in `[tls]`.
-        ocsp_responses: Vec<AbsolutePath> = [];
+        ocsp_responses: Vec<AbsolutePath> = [], such as ["/var/lib/ftpd/example.org.ocsp"];
         /// What clients of this host read first, in place of `banner` in `[server]`.
         banner: Option<Banner>, such as "The mirror of example.org is ready.";
         /// A file to take in place of `banner`.
         banner_file: Option<AbsolutePath>, such as "/etc/ftpd/banner.example.org";
         /// If there are names in it: only these users, and those of `allow-groups`, can log in here. This list and
         /// those that follow hold beside those of `[login]`.
-        allow_users: Vec<String> = [];
+        allow_users: Vec<String> = [], such as ["alice", "bob"];
         /// These users cannot log in here.
-        reject_users: Vec<String> = [];
+        reject_users: Vec<String> = [], such as ["guest"];
         /// If there are names in it: only members of these groups, and the users of `allow-users`, can log in here.
-        allow_groups: Vec<String> = [];
+        allow_groups: Vec<String> = [], such as ["ftpusers"];
         /// Members of these groups cannot log in here, not even those of `allow-users`.
-        reject_groups: Vec<String> = [];
+        reject_groups: Vec<String> = [], such as ["admins"];
         /// If there are networks in it: only clients of these can log in here.
-        allow_networks: Vec<Network> = [];
+        allow_networks: Vec<Network> = [], such as ["192.0.2.0/24", "2001:db8::/32"];
         /// Clients of these networks cannot log in here.
-        reject_networks: Vec<Network> = [];
+        reject_networks: Vec<Network> = [], such as ["198.51.100.0/24"];
         /// Who is asked about a user here, in place of `sources` in `[login]`.
         sources: Option<Vec<Source>>, such as ["users-file"];
         /// A file of the users of this host who have no account on the machine, in place of `users-file` in `[login]`.
@@ -543,9 +543,9 @@ options! {
         /// Users logged in here at the same time. If not set, only the limits of `[listen]` hold.
         max_sessions: Option<Count<1, 100_000>>, such as 100;
         /// Bytes per second that all users of this host may download together.
-        total_download_rate: Rate = "0";
+        total_download_rate: Rate = "0", such as "100M";
         /// Bytes per second that all users of this host may upload together.
-        total_upload_rate: Rate = "0";
+        total_upload_rate: Rate = "0", such as "100M";
     }
 
     /// A listener. The name between the brackets, in quotes, is the address and port that `addresses` has.
@@ -553,33 +553,33 @@ options! {
         /// Clients served at the same time who came in here. If not set, only the limits of `[listen]` hold.
         max_sessions: Option<Count<1, 100_000>>, such as 100;
         /// Bytes per second that all users who came in here may download together.
-        total_download_rate: Rate = "0";
+        total_download_rate: Rate = "0", such as "100M";
         /// Bytes per second that all users who came in here may upload together.
-        total_upload_rate: Rate = "0";
+        total_upload_rate: Rate = "0", such as "100M";
     }
 
     /// A network, or several that count as one: an office, or a provider.
     [network] NetworkOptions {
         /// The networks that belong to it.
-        addresses: Vec<Network> = [];
+        addresses: Vec<Network> = [], such as ["192.0.2.0/24"];
         /// Clients served at the same time from there. If not set, there is no such limit.
         max_sessions: Option<Count<1, 100_000>>, such as 200;
         /// Clients served at the same time from one address there, in place of `max-sessions-per-address` in
         /// `[listen]`. Where networks overlap, the closest that sets it counts.
         max_sessions_per_address: Option<Count<1, 100_000>>, such as 200;
         /// Bytes per second that all users from there may download together.
-        total_download_rate: Rate = "0";
+        total_download_rate: Rate = "0", such as "100M";
         /// Bytes per second that all users from there may upload together.
-        total_upload_rate: Rate = "0";
+        total_upload_rate: Rate = "0", such as "100M";
     }
 
     /// How much there may be in a directory, whoever has stored it. Where several quotas cover a file, each of them counts it.
     [quota] QuotaOptions {
         /// The directories, as the machine has them; each has a quota of its own. A path that ends with `/*` stands for every
         /// directory in that directory.
-        paths: Vec<QuotaPath> = [];
+        paths: Vec<QuotaPath> = [], such as ["/srv/ftp/*"];
         /// How many bytes the files in the directory and in those below it may have together. `"0"`: any number.
-        bytes: Size = "0";
+        bytes: Size = "0", such as "10G";
         /// How many files, directories and links there may be below the directory. 0: any number.
         files: Count<0, { u32::MAX }> = 0;
         /// How often what is there is counted anew, in seconds, as `quota-recount` in `[session]`. 0: never.
@@ -595,30 +595,30 @@ options! {
         /// asked. Where a file system takes capital and small letters for the same, or has short names beside long ones,
         /// they are the same here. A hard link is a name of its own: clients cannot make one, and what an administrator
         /// has linked into another directory is what it is there.
-        paths: Vec<PathPattern> = [];
+        paths: Vec<PathPattern> = [], such as ["/in"];
         /// Of a directory in `paths`, whether what is in its directories is meant too, or only the directory itself and the
         /// files in it.
         recursive: bool = true;
         /// If not empty: only what has one of these names, or is in a directory that has one. Capital letters and small
         /// ones are the same here.
-        names: Vec<NamePattern> = [];
+        names: Vec<NamePattern> = [], such as ["*.tmp"];
         /// If there are names in it: only for these users, and the members of `groups`. Anonymous clients are called
         /// `anonymous`.
-        users: Vec<String> = [];
+        users: Vec<String> = [], such as ["alice"];
         /// If there are names in it: only for members of these groups, and `users`.
-        groups: Vec<String> = [];
+        groups: Vec<String> = [], such as ["staff"];
         /// Only for anonymous clients, or only for others. If not set: for both.
         anonymous: Option<bool>, such as true;
         /// If there are names in it: only at these virtual hosts.
-        hosts: Vec<String> = [];
+        hosts: Vec<String> = [], such as ["ftp.example.org"];
         /// If not empty: only for clients in these networks.
-        networks: Vec<Network> = [];
+        networks: Vec<Network> = [], such as ["192.0.2.0/24"];
         /// What may be done there: these letters in place of those that the user has elsewhere.
         permissions: Option<Permissions>, such as "elr";
         /// Letters that the user has there beside those of elsewhere.
-        give: Permissions = "";
+        give: Permissions = "", such as "w";
         /// Letters that the user does not have there.
-        take: Permissions = "";
+        take: Permissions = "", such as "d";
         /// Whether it is hidden: neither listed nor found under its name, and nothing can be given such a name.
         hide: Option<bool>, such as true;
         /// Whether such names are forbidden: whatever has one stays as it is, and nothing can be given one.

@@ -33,7 +33,7 @@ section! {
         group: Option<String>, such as "ftp-team";
         /// Names that count as groups of his in `[group.NAME]` and in the lists of groups of ftpd.toml(5). They give no
         /// rights in the file system.
-        groups: Vec<String> = [];
+        groups: Vec<String> = [], such as ["staff"];
         /// His home directory. If not set: that of `account`; with `uid`, he has none. `/./` in it divides what he is locked
         /// into from where he starts.
         home: Option<AbsolutePath>, such as "/srv/ftp/bob";
