@@ -36,6 +36,7 @@ complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "kick" -d 'End the con
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "ban" -d 'Keep somebody from connecting, or from logging in; who is connected stays (see kick)'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "unban" -d 'End a ban'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "bans" -d 'List the bans that hold'
+complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "quotas" -d 'List what is limited by quotas, as far as somebody has been there: how much there is, and how much may be'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "throttle" -d 'Set how fast data may go in place of what the configuration says; running transfers follow at once'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "trace" -d 'Log every command of these clients, and whatever else there is, while they are served and when they come again'
 complete -c ftpctl -n "__fish_ftpctl_needs_command" -f -a "log-level" -d 'Say how much is logged, or log this much from now on, until the configuration is loaded again'
@@ -77,6 +78,10 @@ complete -c ftpctl -n "__fish_ftpctl_using_subcommand bans" -s c -l config -d 'T
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand bans" -s s -l socket -d 'The control socket of the daemon, in place of the one that the configuration names' -r -F
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand bans" -s j -l json -d 'Print JSON, for programs'
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand bans" -s h -l help -d 'Print help'
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand quotas" -s c -l config -d 'The configuration file of the daemon, which says where its control socket is' -r -F
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand quotas" -s s -l socket -d 'The control socket of the daemon, in place of the one that the configuration names' -r -F
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand quotas" -s j -l json -d 'Print JSON, for programs'
+complete -c ftpctl -n "__fish_ftpctl_using_subcommand quotas" -s h -l help -d 'Print help'
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand throttle" -l down -d 'Downloads: bytes a second, such as 500K or 2M; 0 is without limit, "configured" what the configuration says' -r
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand throttle" -l up -d 'Uploads, likewise' -r
 complete -c ftpctl -n "__fish_ftpctl_using_subcommand throttle" -s c -l config -d 'The configuration file of the daemon, which says where its control socket is' -r -F

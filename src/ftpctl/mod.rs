@@ -8,6 +8,7 @@ mod bans;
 mod connection;
 mod metrics;
 mod orders;
+mod quotas;
 mod screen;
 mod status;
 mod table;
@@ -67,6 +68,8 @@ enum Command {
     Unban(bans::Unban),
     /// List the bans that hold
     Bans,
+    /// List what is limited by quotas, as far as somebody has been there: how much there is, and how much may be
+    Quotas,
     /// Set how fast data may go in place of what the configuration says; running transfers follow at once
     Throttle(throttle::Throttle),
     /// Log every command of these clients, and whatever else there is, while they are served and when they come again
@@ -117,8 +120,12 @@ pub fn command() -> clap::Command {
 }
 
 fn run(options: &Options, command: Command) -> Outcome {
+    if matches!(command, Command::Quotas) {
+        return quotas::list(options);
+    }
     let daemon = options.connect()?;
     match command {
+        Command::Quotas => quotas::list(options),
         Command::Status => status::run(&daemon, options),
         Command::Who => who::run(&daemon, options),
         Command::Kick(whom) => whom.kick(&daemon, options),
@@ -137,6 +144,22 @@ fn run(options: &Options, command: Command) -> Outcome {
 }
 
 impl Options {
+    /// Where the ledgers of quotas are: beside the control socket.
+    fn ledgers(&self) -> Result<PathBuf, Trouble> {
+        let beside = |socket: &Path| socket.parent().unwrap_or(Path::new("/")).join("quota");
+        match (&self.socket, &self.config) {
+            (Some(path), _) => Ok(beside(path)),
+            (None, Some(path)) => match config::control_socket(path) {
+                Ok(socket) => Ok(beside(&socket)),
+                Err(cause) => Err(Trouble::Configuration { path: path.clone(), cause }),
+            },
+            (None, None) => {
+                let named = config::control_socket(Path::new(config::DEFAULT_PATH));
+                Ok(beside(&named.unwrap_or_else(|_| Control::default().socket)))
+            }
+        }
+    }
+
     fn connect(&self) -> Result<Connection, Trouble> {
         match (&self.socket, &self.config) {
             (Some(path), _) => Connection::open(path),

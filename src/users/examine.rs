@@ -7,7 +7,7 @@ use super::file::{Error, UsersFile};
 use super::hashes::Hash;
 use super::is_plausible_name;
 use crate::config::users::{HashText, NEXT_UID, UserEntry, UsersText};
-use crate::config::{Config, Count, LoginBy, Problem};
+use crate::config::{Config, Count, LoginBy, Problem, QuotaOf, RootDir};
 use crate::system::accounts;
 
 /// What is wrong with entries. An error: with the whole file, so that nobody in it can log in.
@@ -30,6 +30,7 @@ pub fn names(file: &UsersFile) -> Result<(Vec<String>, Vec<String>), Error> {
 fn problems(users: &UsersText<'_>, config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut uids: BTreeMap<u32, &str> = BTreeMap::new();
+    let mut quotas: BTreeMap<String, &str> = BTreeMap::new();
     for name in users.names() {
         match users.entry(name) {
             Some(Ok(entry)) => {
@@ -38,6 +39,14 @@ fn problems(users: &UsersText<'_>, config: &Config) -> Vec<Problem> {
                 {
                     problems.push(entry.problem("uid", format!("{uid} is also the uid of {other:?}")));
                 }
+                if let Some(place) = place_with_quota(&entry)
+                    && let Some(other) = quotas.insert(place, name)
+                {
+                    let reason = format!(
+                        "cannot be told from that of {other:?}, who has the same account and directory"
+                    );
+                    problems.push(entry.problem("quota-of", reason));
+                }
                 problems.extend(problems_of(&entry, name, config));
             }
             Some(Err(error)) => problems.extend(error.problems),
@@ -45,6 +54,24 @@ fn problems(users: &UsersText<'_>, config: &Config) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Of somebody with a quota of his own, who runs as an account that others may have, too: that account and what he sees
+/// as `/`. Whoever has the same has the same files.
+fn place_with_quota(entry: &UserEntry) -> Option<String> {
+    let session = &entry.session;
+    let has_quota = session.quota_bytes.as_ref().is_some_and(|most| most.bytes().is_some())
+        || session.quota_files.is_some_and(|most| most.get() > 0);
+    if !has_quota || session.quota_of != Some(QuotaOf::User) || entry.own.uid.is_some() || entry.own.system {
+        return None;
+    }
+    let account = entry.own.account.as_deref().unwrap_or_default();
+    let root = match &session.root_dir {
+        Some(RootDir::Template(template)) => template.constant()?.display().to_string(),
+        Some(RootDir::Real) => return None,
+        Some(RootDir::Home) | None => entry.own.home.as_ref()?.to_string(),
+    };
+    Some(format!("{account} {root}"))
 }
 
 /// What is wrong with one entry, as far as others do not matter.
@@ -137,6 +164,28 @@ mod tests {
             ]
         );
         assert!(found(&format!("[d]\n{hash}"), "[login]\nusers-account = \"nobody\"\n").is_empty());
+    }
+
+    #[test]
+    fn two_quotas_that_cannot_be_told_apart_are_found() {
+        let hash = "password = '$5$rounds=1000$saltsalt$5rMmZvzItwnYc2PeSdWFO569/JUhViTh1X8jpTi.AI0'\n";
+        let users = |second: &str| {
+            let first = format!("[a]\n{hash}account = 'nobody'\nhome = '/srv'\nquota-bytes = '1G'\n");
+            found(&format!("{first}[b]\n{hash}{second}"), "[login]\nuid-range = \"70000-70009\"\n")
+        };
+        let same = users("account = 'nobody'\nhome = '/srv'\nquota-files = 3");
+        assert_eq!(
+            same,
+            ["u:6: [b] quota-of: cannot be told from that of \"a\", who has the same account and directory"]
+        );
+        for other in [
+            "account = 'nobody'\nhome = '/srv/b'\nquota-files = 3",
+            "uid = 70001\nhome = '/srv'\nquota-files = 3",
+            "account = 'nobody'\nhome = '/srv'",
+            "account = 'nobody'\nhome = '/srv'\nquota-files = 3\nquota-of = 'root'",
+        ] {
+            assert_eq!(users(other), [""; 0], "{other}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ tests! {
     logs_more_while_clients_are_served
     names_do_nothing_to_the_terminal
     bans_and_ends_bans
+    tells_what_quotas_are_used
     throttles_what_is_running
     traces_a_client_and_no_other
 }
@@ -336,6 +337,32 @@ fn names_do_nothing_to_the_terminal() {
     let _server = Server::start(&world, "");
     let reason = refused(&world, &["kick", "\u{1b}[2J\nforged"], 1);
     assert!(!reason.trim_end().contains(|c: char| c.is_control()), "{reason:?}");
+}
+
+fn tells_what_quotas_are_used() {
+    let world = World::new();
+    world.write("/srv/in/file", "12345");
+    let settings = "user.alice.quota-bytes = \"2K\"\nuser.alice.quota-of = \"user\"\n\
+                    quota.incoming.paths = [\"/srv/in\"]\nquota.incoming.files = 10\nsession.root-dir = \"/srv\"";
+    let _server = Server::start(&world, settings);
+    assert_eq!(json(&world, &["quotas"]), serde_json::json!([]));
+    let mut alice = Client::logged_in("alice");
+    assert!(told(&world, &["quotas"]).contains('?'), "nobody has counted yet");
+    alice.command("CWD in", 250);
+    alice.command("SITE QUOTA", 200);
+    let incoming = serde_json::json!({
+        "quota": "incoming", "user": null, "directory": "/srv/in", "bytes": 5, "most_bytes": null, "files": 1,
+        "most_files": 10, "counted": true
+    });
+    let hers = serde_json::json!({
+        "quota": null, "user": "alice", "directory": "/srv", "bytes": 0, "most_bytes": 2048, "files": 0,
+        "most_files": null, "counted": true
+    });
+    assert_eq!(json(&world, &["quotas"]), serde_json::json!([hers, incoming]));
+    let table = told(&world, &["quotas"]);
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[1], ["-", "alice", "0", "2.0K", "0", "-", "/srv"]);
+    assert_eq!(lines[2], ["incoming", "-", "5", "-", "1", "10", "/srv/in"]);
 }
 
 fn bans_and_ends_bans() {
