@@ -94,11 +94,13 @@ fn a_home_begins_with_the_skeleton() {
 fn a_home_that_is_there_stays_as_it_is() {
     let world = with_anne("root-dir = \"/srv/anne\"\nhome-skeleton = \"/etc/pam.d\"");
     world.write("/srv/anne/old", "old");
-    let _server = Server::start(&world, SETTINGS);
+    fs::set_permissions("/srv", Permissions::from_mode(0o777)).expect("mode");
+    let server = Server::start(&world, SETTINGS);
     let mut client = log_in(230);
     assert_eq!(client.receive_text("RETR old"), "old");
     assert_eq!(belongs("/srv/anne"), (0o755, 0, 0));
     assert_eq!(fs::read_dir("/srv/anne").expect("directory").count(), 1);
+    assert!(!server.log().contains("could not be made"), "{}", server.log());
 }
 
 fn directories_above_a_home_are_made_as_well_and_are_roots() {

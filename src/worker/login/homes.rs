@@ -47,6 +47,10 @@ impl Home<'_> {
     /// Makes it, if there is nothing of its name. Directories above it that are missing become root's, and open to all.
     /// Whether it was made.
     pub fn make(&self) -> io::Result<bool> {
+        // Where it is already, nothing is made, and the way to it is nobody's business here.
+        if self.path.symlink_metadata().is_ok() {
+            return Ok(false);
+        }
         let (parent, name) = self.parent()?;
         match fstatat(&parent, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(_) => return Ok(false),
