@@ -32,14 +32,13 @@ impl Spellings {
 impl Files {
     /// How many names of the object, from the root down, are in directories that tell letters apart.
     pub(super) fn exact(&self, object: &FtpPath) -> usize {
-        let Some((directory, _)) = object.parent_and_name() else { return usize::MAX };
         let names: Vec<&[u8]> = object.components().collect();
+        let Some(above) = names.len().checked_sub(1) else { return usize::MAX };
         let mut here = FtpPath::root();
         let mut depth = 0;
         if let Some((last, exact)) = &*self.spellings.last.borrow() {
-            let common =
-                last.components().zip(&names[..names.len() - 1]).take_while(|(a, b)| a == *b).count();
-            if *exact <= common {
+            let common = last.components().zip(&names[..above]).take_while(|(a, b)| a == *b).count();
+            if *exact <= common || common == above {
                 return *exact;
             }
             for name in &names[..common] {
@@ -63,7 +62,7 @@ impl Files {
                 None => return at,
             }
         }
-        self.spellings.last.replace(Some((directory, exact)));
+        self.spellings.last.replace(Some((object.parent(), exact)));
         exact
     }
 
