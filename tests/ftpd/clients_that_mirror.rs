@@ -82,7 +82,8 @@ fn aria2(world: &World, arguments: &[&str]) -> String {
 
 fn aria2_fetches_in_segments() {
     let world = World::new();
-    let server = Server::start(&world, "");
+    // Otherwise the first connection has everything before the others have logged in.
+    let server = Server::start(&world, "session.download-rate = \"4M\"");
     let whole = content(8_000_000);
     world.give("alice", "large", &whole);
     let segments = ["--max-connection-per-server=4", "--split=4", "--min-split-size=1M"];
