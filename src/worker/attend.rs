@@ -169,6 +169,8 @@ impl<'a> Attendance<'a> {
                     }
                     _ => return Ending::AtOnce,
                 }
+                // What has happened since is judged by all that was said before: not by half of an order.
+                continue;
             }
             if !talking.is_empty() {
                 match self.hear() {

@@ -31,6 +31,7 @@ tests! {
     tells_what_quotas_are_used
     throttles_what_is_running
     traces_a_client_and_no_other
+    traces_an_address_and_a_number
 }
 
 /// Runs ftpctl to its end.
@@ -435,4 +436,29 @@ fn traces_a_client_and_no_other() {
     wait_until("they have left", || (json(&world, &["status"])["sessions"] == 1).then_some(()));
     let log = server.log();
     assert!(!log.contains("untold") && !log.contains("quiet"), "{log}");
+}
+
+fn traces_an_address_and_a_number() {
+    let world = World::new();
+    let server = Server::start(&world, "log.level = \"notice\"");
+    let from = |last: u8| {
+        let address = std::net::IpAddr::from([127, 0, 0, last]);
+        let mut client = Client::connect_from(address, "127.0.0.1:21".parse().expect("address"));
+        client.expect(220);
+        client
+    };
+    told(&world, &["trace", "127.0.0.9"]);
+    let (mut traced, mut other) = (from(9), from(8));
+    traced.log_in("alice");
+    other.log_in("bob");
+    other.command("MKD untold", 257);
+    traced.command("MKD told", 257);
+    server.wait_for_log("\"MKD\" \"told\" 257");
+    told(&world, &["trace", "--off"]);
+    let number = number_of(&world, &other).to_string();
+    told(&world, &["trace", &number]);
+    other.command("RMD untold", 250);
+    server.wait_for_log("\"RMD\" \"untold\" 250");
+    let log = server.log();
+    assert!(!log.contains("\"MKD\" \"untold\""), "{log}");
 }

@@ -20,6 +20,7 @@ tests! {
     serves_on_sockets_that_systemd_opened
     tells_systemd_how_it_is
     tells_systemd_how_many_it_serves
+    tells_systemd_that_it_is_alive_also_while_nothing_happens
     leaves_its_listeners_with_systemd_so_that_a_restart_loses_nobody
     who_connects_while_it_stops_for_good_is_refused_at_once
     says_which_option_needs_a_right_that_the_unit_has_taken
@@ -182,6 +183,29 @@ fn tells_systemd_how_many_it_serves() {
     server.signal(Signal::SIGTERM);
     wait_for_note(&socket, "STOPPING=1");
     assert!(server.wait_for_end().success());
+}
+
+fn tells_systemd_that_it_is_alive_also_while_nothing_happens() {
+    let world = World::new();
+    let path = world.own_directory("systemd").join("notify");
+    let socket = UnixDatagram::bind(&path).expect("socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let configuration = configuration(&world);
+    let mut command = world.command(DAEMON);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000").arg("serve").arg("--config").arg(&configuration);
+    let server = Server::run(command, configuration);
+    wait_for_note(&socket, "READY=1");
+    let began = std::time::Instant::now();
+    (0..3).for_each(|_| wait_for_note(&socket, "WATCHDOG=1"));
+    assert!(began.elapsed().as_millis() < 3 * 400, "later than systemd waits: {:?}", began.elapsed());
+    // One that hangs says nothing any more.
+    server.signal(Signal::SIGSTOP);
+    socket.set_read_timeout(Some(std::time::Duration::from_millis(600))).expect("timeout");
+    let mut buffer = [0; 4096];
+    while socket.recv(&mut buffer).is_ok() {}
+    server.signal(Signal::SIGCONT);
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    wait_for_note(&socket, "WATCHDOG=1");
 }
 
 /// Reads notes until one is this line; how many there were.
