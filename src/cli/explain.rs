@@ -1,6 +1,7 @@
 //! `ftpd explain`: what the configuration says to somebody and to what he would do, with the rule, file and line that decide.
 
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,9 +11,11 @@ use nix::sys::stat::Mode;
 
 use super::{ConfigFile, print};
 use crate::config::{Config, Visitor};
+use crate::protocol::path::FtpPath;
 use crate::session::Powers;
 use crate::session::explanation::Explainer;
 use crate::worker::login::{Foreseen, Question, foresee, knows_everything};
+use crate::worker::quotas::{self, Who};
 
 /// The exit status where nothing can be said.
 const UNKNOWN: u8 = 2;
@@ -75,7 +78,12 @@ impl Explain {
         if !self.line.is_empty() {
             let line = self.line.join(" ");
             let explainer = self.explainer(&config, &foreseen, &mut text);
-            for explained in explainer.explain(line.as_bytes())? {
+            for mut explained in explainer.explain(line.as_bytes())? {
+                if explained.allowed
+                    && let Some(reason) = self.full(&config, &foreseen, explained.path.as_ref())
+                {
+                    (explained.allowed, explained.reason) = (false, reason);
+                }
                 let answer = if explained.allowed { "yes" } else { "no" };
                 let path = explained.path.map(|path| format!(" at {path}")).unwrap_or_default();
                 text.push_str(&format!("{line}{path}: {answer}, {}\n", explained.reason));
@@ -83,6 +91,27 @@ impl Explain {
             }
         }
         Ok((text, allowed))
+    }
+
+    /// The quota that has no room for what a command would make.
+    fn full(&self, config: &Config, foreseen: &Foreseen, path: Option<&FtpPath>) -> Option<String> {
+        let verb = self.line.first()?.to_ascii_uppercase();
+        let bytes = match verb.as_str() {
+            "STOR" | "STOU" | "APPE" => true,
+            "MKD" | "XMKD" => false,
+            _ => return None,
+        };
+        let root = foreseen.root.as_ref()?;
+        let place = root.places.iter().find(|place| place.root.is_dir())?;
+        let inside = std::ffi::OsStr::from_bytes(path?.as_bytes());
+        let real = place.root.join(Path::new(inside).strip_prefix("/").ok()?);
+        if !knows_everything() || real.symlink_metadata().is_ok() && verb != "APPE" {
+            // What it replaces makes room, for something.
+            return None;
+        }
+        let who =
+            Who { name: &foreseen.name, uid: foreseen.uid?, options: &foreseen.options, jail: root.jail };
+        quotas::used_up(config, &who, &place.root, real.parent()?, bytes)
     }
 
     fn explainer(&self, config: &Config, foreseen: &Foreseen, text: &mut String) -> Explainer {

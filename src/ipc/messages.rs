@@ -265,6 +265,8 @@ values! {
         Ledger { name: String },
         /// The directory has none.
         NoLedger,
+        /// The answer to `Doubt`: nobody uses the numbers any more.
+        Doubted,
         /// The answer to `Count` and `CountThis`: what is there has been counted, or it could not be.
         Counted { done: bool },
         /// End as soon as nothing is being transferred, and tell the client why.

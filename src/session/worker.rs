@@ -210,6 +210,7 @@ impl Worker {
                 | ToSession::Given { .. }
                 | ToSession::Ledger { .. }
                 | ToSession::NoLedger
+                | ToSession::Doubted
                 | ToSession::NoDataSocket { .. }
                 | ToSession::Verdict { .. }
                 | ToSession::Cleared { .. }
@@ -279,6 +280,9 @@ impl Keeper for Rc<Worker> {
     }
 
     fn doubt(&self, uid: u32) {
-        self.tell(&FromSession::Doubt { uid });
+        // Once the client knows that something has changed, its owner must know it, too.
+        if !matches!(self.ask(&FromSession::Doubt { uid }), Ok((ToSession::Doubted, None))) {
+            self.misbehaves();
+        }
     }
 }

@@ -387,7 +387,7 @@ impl<'a> Attendance<'a> {
             }
             FromSession::Doubt { uid } => {
                 quotas::doubt(config, uid, quotas::path_of(&self.root));
-                Ok(())
+                link.send(&ToSession::Doubted)
             }
             FromSession::Ready { .. }
             | FromSession::NotReady { .. }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::login::Login;
-use super::quotas::{self, Subject};
+use super::quotas::{self, Subject, Who};
 use crate::exit::Exit;
 use crate::ipc::ledger::{is_doubtful, now, place};
 use crate::ipc::messages::ToSession;
@@ -53,7 +53,7 @@ impl Worker<'_> {
         let config = &self.inheritance.config;
         let find = || -> std::io::Result<Option<Subject>> {
             let root_directory = quotas::open_directory(root)?;
-            let own = Subject::own(config, login, root_directory.as_fd(), root)?;
+            let own = Subject::own(config, &Who::of(login), root_directory.as_fd(), root)?;
             let around = quotas::around(config, root_directory.as_fd())?;
             let inside = quotas::inside_of(config, root_directory.as_fd())?;
             Ok(own.into_iter().chain(around).chain(inside).find(|subject| subject.name() == ledger))

@@ -20,7 +20,7 @@ mod pam;
 mod policy;
 mod processes;
 mod proof;
-mod quotas;
+pub(crate) mod quotas;
 mod records;
 mod relay;
 mod serve;

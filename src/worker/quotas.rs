@@ -39,6 +39,26 @@ impl From<Failure> for Trouble {
     }
 }
 
+/// Somebody whose quotas are looked for.
+pub struct Who<'a> {
+    /// His name.
+    pub name: &'a str,
+    /// Whom he runs as.
+    pub uid: u32,
+    /// The options of his session.
+    pub options: &'a SessionOptions,
+    /// Whether there is no way out of his root directory.
+    pub jail: bool,
+}
+
+impl Who<'_> {
+    /// Somebody who has logged in.
+    pub fn of(login: &Login) -> Who<'_> {
+        let (name, uid) = (login.name(), login.account().uid);
+        Who { name, uid, options: login.options(), jail: login.root().jail }
+    }
+}
+
 /// A directory with a quota, and its ledger.
 pub struct Subject {
     /// Where the ledgers are.
@@ -67,17 +87,17 @@ impl Subject {
     /// What is below the root directory of a session, if that is limited.
     pub fn own(
         config: &Config,
-        login: &Login,
+        who: &Who<'_>,
         root: BorrowedFd<'_>,
         path: &Path,
     ) -> io::Result<Option<Subject>> {
-        let options = login.options();
-        if !options.has_quota() || !login.root().jail {
+        let options = who.options;
+        if !options.has_quota() || !who.jail {
             return Ok(None);
         }
         let (scope, user) = match options.quota_of {
             QuotaOf::Root => (Scope::Root, String::new()),
-            QuotaOf::User => (Scope::Owner(login.account().uid), login.name().to_string()),
+            QuotaOf::User => (Scope::Owner(who.uid), who.name.to_string()),
         };
         let most = most_of_session(options);
         let about = About { section: String::new(), user, path: path.display().to_string(), most };
@@ -159,7 +179,7 @@ pub fn at_login(
 ) -> Result<Quotas, Trouble> {
     let mut quotas = Quotas { writable, ..Quotas::default() };
     let failed = || format!("look for the quotas of {}", path.display());
-    if let Some(own) = Subject::own(config, login, root, path).doing(failed)? {
+    if let Some(own) = Subject::own(config, &Who::of(login), root, path).doing(failed)? {
         if own.owner().is_some()
             && let Some(trouble) = own.is_anothers()
         {
@@ -199,6 +219,31 @@ pub fn around(config: &Config, directory: BorrowedFd<'_>) -> io::Result<Vec<Subj
         }
     }
     Ok(found)
+}
+
+/// The first quota that has no room, for one more file or for one more byte, in this directory below somebody's root; in
+/// words. Nothing is known of what nobody has counted yet.
+pub fn used_up(config: &Config, who: &Who<'_>, root: &Path, directory: &Path, bytes: bool) -> Option<String> {
+    let root_directory = open_directory(root).ok()?;
+    let own = Subject::own(config, who, root_directory.as_fd(), root).ok()?;
+    let around = around(config, open_directory(directory).ok()?.as_fd()).ok()?;
+    own.into_iter().chain(around).find_map(|subject| {
+        let book = Book::find(&subject.ledgers, &subject.name())?;
+        let number = |index| book.get(index).unwrap_or(0);
+        let (used, most) = (number(place::FILES), subject.about.most.files);
+        let what = match (used >= most, bytes && number(place::BYTES) >= subject.about.most.bytes) {
+            _ if number(place::COUNTED) == 0 => return None,
+            (true, _) => format!("{used} of {most} files"),
+            (false, true) => format!("{} of {} bytes", number(place::BYTES), subject.about.most.bytes),
+            (false, false) => return None,
+        };
+        let quota = match &subject.scope {
+            Scope::Root => format!("the quota of {}", subject.path()),
+            Scope::Owner(_) => format!("the quota of {} in {}", subject.about.user, subject.path()),
+            Scope::Section(name) => format!("[quota.{name}] of {}", subject.path()),
+        };
+        Some(format!("{quota} is used up: {what}"))
+    })
 }
 
 /// Those of directories inside of this one that are named.

@@ -15,6 +15,7 @@ tests! {
     explains_logins
     looks_at_what_there_is
     says_what_it_does_not_know
+    names_a_quota_that_is_used_up
 }
 
 /// What the program prints, and how it ends.
@@ -177,4 +178,26 @@ fn says_what_it_does_not_know() {
     configured("[rule.a]\nfrob = 1\n");
     let (text, code) = explained("--user alice RETR /x");
     assert!(text.contains("[rule.a] frob: there is no such option") && code == 2, "{text}");
+}
+
+fn names_a_quota_that_is_used_up() {
+    let world = World::new();
+    fs::create_dir_all("/home/alice/in").expect("directory");
+    std::os::unix::fs::chown("/home/alice/in", Some(2001), Some(2001)).expect("owner");
+    let settings = "session.quota-files = 3\nquota.incoming.paths = [\"/home/alice/in\"]\nquota.incoming.bytes = \"10\"";
+    let server = Server::start(&world, settings);
+    configured(&server.settings());
+    let mut alice = Client::logged_in("alice");
+    assert_eq!(explained("--user alice STOR /in/x").1, 0);
+    alice.transmit("STOR in/file", b"0123456789");
+    let (text, status) = explained("--user alice STOR /in/x");
+    assert!(text.contains("no, [quota.incoming] of /home/alice/in is used up: 10 of 10 bytes"), "{text}");
+    assert_eq!(status, 1);
+    // What takes no bytes has room; and so has what takes the place of something.
+    for line in ["MKD /in/x", "STOR /in/file", "STOR /x"] {
+        assert_eq!(explained(&format!("--user alice {line}")).1, 0, "{line}");
+    }
+    alice.command("MKD more", 257);
+    let (text, _) = explained("--user alice MKD /in/x");
+    assert!(text.contains("no, the quota of /home/alice is used up: 3 of 3 files"), "{text}");
 }

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::quotas::{all_told, send, there};
 use crate::server::{Server, wait_until};
 use crate::virtual_users::{hash, write_users};
-use crate::world::World;
+use crate::world::{DAEMON, World};
 
 tests! {
     users_of_one_directory_have_quotas_of_their_own
@@ -20,6 +20,7 @@ tests! {
     users_who_cannot_be_told_apart_are_refused
     what_somebody_else_removes_is_known_to_its_owner
     what_is_given_away_is_paid_by_nobody_who_gave_it
+    without_root_quotas_hold_as_well
     uploads_of_two_users_into_one_directory_are_exact_whoever_dies
 }
 
@@ -161,6 +162,33 @@ fn what_is_given_away_is_paid_by_nobody_who_gave_it() {
     assert_eq!(send(&mut bob, "STOR his", 1), 552);
     assert_eq!(send(&mut alice, "STOR hers", 1), 226);
     assert_eq!(by_owner("/srv/team")[&2002], [2800, 5]);
+}
+
+fn without_root_quotas_hold_as_well() {
+    let world = World::new();
+    world.give("alice", "shared/in/file", "12345");
+    let configuration = world.give(
+        "alice",
+        "ftpd.toml",
+        "[listen]\naddresses = [\"127.0.0.1:2121\"]\n[control]\nsocket = \"/home/alice/run/control\"\n[log]\nto = \"stderr\"\n\
+         [anonymous]\nenabled = true\nroot-dir = \"/home/alice/shared\"\npermissions = \"elradfmw\"\nquota-bytes = \"1000\"\n\
+         [quota.incoming]\npaths = [\"/home/alice/shared/in\"]\nfiles = 2\n",
+    );
+    let mut command = world.command("setpriv");
+    command.args(["--reuid=2001", "--regid=2001", "--clear-groups", DAEMON, "serve", "--config"]).arg(&configuration);
+    let server = Server::run(command, configuration);
+    server.wait_for_log("listening on");
+    let mut client = Client::connect_to("127.0.0.1:2121".parse().expect("address"));
+    client.expect(220);
+    client.command("USER anonymous", 331);
+    client.command("PASS guest", 230);
+    client.command("TYPE I", 200);
+    assert_eq!(send(&mut client, "STOR in/more", 3000), 552);
+    client.command("MKD in/another", 552);
+    client.command("CWD in", 250);
+    let told = all_told(&mut client);
+    assert_eq!(told.iter().map(|(_, used)| *used).collect::<Vec<_>>(), [[1000, 3], [1000, 2]]);
+    assert_eq!(there("/home/alice/shared"), [1000, 3]);
 }
 
 fn uploads_of_two_users_into_one_directory_are_exact_whoever_dies() {

@@ -50,6 +50,8 @@ pub struct Foreseen {
     pub permissions_at: Option<Spot>,
     /// Where his session would live, as far as that is known.
     pub root: Option<Root>,
+    /// Whom it would run as, as far as that is known.
+    pub uid: Option<u32>,
 }
 
 /// Looks ahead. An error: a file that has a say cannot be read.
@@ -94,8 +96,9 @@ fn anonymous(config: &Config, question: &Question<'_>) -> Foreseen {
             account.is_none().then(|| ("there is no account for anonymous sessions".to_string(), None))
         });
     let source = "anonymous logins".to_string();
+    let uid = account.map(|account| account.uid);
     let (name, groups, permissions_at) = ("anonymous".to_string(), Vec::new(), None);
-    Foreseen { refusal, source, name, anonymous: true, groups, options, permissions_at, root }
+    Foreseen { refusal, source, name, anonymous: true, groups, options, permissions_at, root, uid }
 }
 
 fn known(
@@ -145,7 +148,8 @@ fn known(
     });
     let permissions_at = entry.and_then(UserEntry::permissions_at);
     let (source, name) = (source.to_string(), user.to_string());
-    Ok(Foreseen { refusal, source, name, anonymous: false, groups, options, permissions_at, root })
+    let uid = account.map(|account| account.uid);
+    Ok(Foreseen { refusal, source, name, anonymous: false, groups, options, permissions_at, root, uid })
 }
 
 /// What speaks against somebody with the right password.

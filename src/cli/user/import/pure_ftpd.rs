@@ -152,6 +152,16 @@ mod tests {
     }
 
     #[test]
+    fn quotas_are_taken_over() {
+        let found = read("carl:$7$x:1003:1003::/srv/carl::::::100:1048576:::::\n");
+        assert_eq!(
+            found[0].options[1..],
+            [("quota-files", "100".to_string()), ("quota-bytes", "1048576".to_string())]
+        );
+        assert!(found[0].lost.is_empty());
+    }
+
+    #[test]
     fn the_dot_at_the_end_of_a_home_divides_nothing() {
         assert_eq!(home("/srv/anne/./"), "/srv/anne");
         assert_eq!(home("/srv/team/./anne"), "/srv/team/./anne");
