@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
@@ -333,7 +334,14 @@ fn chain(directory: BorrowedFd<'_>) -> io::Result<Vec<(OwnedFd, (u64, u64))>> {
 
 fn above(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    Ok(openat(directory, c"..", flags, Mode::empty())?)
+    match openat(directory, c"..", flags, Mode::empty()) {
+        // A network file system may not let root into a home; then its name says where it is.
+        Err(Errno::EACCES) => {
+            let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
+            open_directory(path.parent().unwrap_or(Path::new("/")))
+        }
+        other => Ok(other?),
+    }
 }
 
 /// A directory of the machine, as root sees it.
