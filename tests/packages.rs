@@ -242,3 +242,13 @@ fn make_install_tells_systemd_and_apparmor_where_the_programs_are() {
         );
     }
 }
+
+#[test]
+fn the_service_for_firewalld_is_xml() {
+    // firewalld would end with any service that is not: here, a comment with two hyphens.
+    let script = "import sys, xml.etree.ElementTree as tree\n\
+                  print(*[port.get('port') for port in tree.parse(sys.argv[1]).getroot().iter('port')])";
+    let file = repository().join("packaging/firewalld/ftpd.xml");
+    let output = Command::new("python3").args(["-c", script]).arg(file).output().expect("python3");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "21 50000-50999\n", "{output:?}");
+}
