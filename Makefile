@@ -134,7 +134,10 @@ deb: package-files
 	$(CARGO) deb --no-build
 	@if command -v lintian >/dev/null; then lintian --allow-root --fail-on error,warning target/debian/*.deb; fi
 
+# cargo-generate-rpm keeps the times of files that are older than that, which would tell when somebody checked them out.
 rpm: package-files
+	@find docs etc man packaging systemd *.md LICENSE-* target/package $(FTPD) $(dir $(FTPD))ftpctl \
+	    -type f ! -name '*.in' ! -newermt "@$$SOURCE_DATE_EPOCH" -exec touch {} +
 	$(CARGO) generate-rpm
 	@if command -v rpmlint >/dev/null; then rpmlint --config packaging/rpm/rpmlint.toml target/generate-rpm/*.rpm; fi
 
