@@ -286,16 +286,12 @@ fn who_connects_while_it_stops_for_good_is_refused_at_once() {
     assert!(server.wait_for_end().success());
 }
 
-/// The unit that packages install.
-fn unit() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/ftpd.service");
-    std::fs::read_to_string(path).expect("the unit")
-}
+/// The unit that packages install: the file itself may be out of sight in a world.
+const UNIT: &str = include_str!("../../systemd/ftpd.service");
 
 /// What the unit sets, with the lines of lists joined.
 fn set_in_unit(key: &str) -> String {
-    let unit = unit();
-    let values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let values = UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     values.collect::<Vec<_>>().join(" ")
 }
 
@@ -341,12 +337,12 @@ fn the_unit_is_as_exposed_as_it_says() {
     let (_, rest) = table.split_once("Overall exposure level for ftpd.service: ").expect("level");
     let level = rest.split(' ').next().expect("number");
     assert!(level.parse::<f64>().is_ok_and(|level| level <= 3.0), "{level}: {table}");
-    assert!(unit().contains(&format!("\"systemd-analyze security ftpd\" says {level};")), "it says {level}");
+    assert!(UNIT.contains(&format!("\"systemd-analyze security ftpd\" says {level};")), "it says {level}");
 }
 
 fn the_unit_explains_what_it_does_not_set() {
     let rows: serde_json::Value = serde_json::from_str(&analyze("short").expect("systemd-analyze")).expect("JSON");
-    let comments: String = unit().lines().filter(|line| line.starts_with('#')).map(|line| line.to_owned() + "\n").collect();
+    let comments: String = UNIT.lines().filter(|line| line.starts_with('#')).map(|line| line.to_owned() + "\n").collect();
     let mut missing = Vec::new();
     for row in rows.as_array().expect("list").iter().filter(|row| row["set"] == false) {
         let name = row["name"].as_str().expect("name");
