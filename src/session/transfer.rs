@@ -133,8 +133,8 @@ impl Session {
         let protected = match connected {
             Ok(connection) => {
                 self.control.queue(&Reply::new(Code::Opening, announcement));
-                // Not together with the last reply: there are clients who take one reply out of what they read, and wait
-                // for the other (aria2 does for a minute).
+                // Not together with the last reply, if it can be helped: there are clients who take one reply out of what
+                // they read, and wait for the other (aria2 does for a minute).
                 self.control.flush();
                 if let Some(moving) = &mut self.moving {
                     moving.began = Instant::now();

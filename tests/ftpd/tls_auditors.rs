@@ -75,6 +75,9 @@ fn testssl_finds_nothing() {
                 "INFO" => {}
                 // That the openssl of this machine lacks something.
                 "WARN" if of == "engine_problem" => {}
+                // That it could not find out: it compares how many bytes openssl happened to read before it left. Other tests
+                // resume sessions by tickets.
+                "WARN" if of == "sessionresumption_ticket" => {}
                 _ => bad.push(format!("{of}: {value}")),
             },
             _ => {}
