@@ -309,7 +309,7 @@ impl<'a> Attendance<'a> {
             Ok(Some((message, None))) => message,
             Ok(Some((FromSession::GiveAway { name, really }, Some(file)))) => {
                 let giving = self.session.giving.as_ref();
-                let _ = favours::give_away(&self.session.link, giving, &file, &name, really);
+                let _ = favours::give_away(&self.session.link, giving, file, &name, really);
                 return Ok(true);
             }
             Ok(Some((FromSession::OpenLedger { section }, Some(directory)))) => {

@@ -64,16 +64,17 @@ pub fn data_socket(
     }
 }
 
-/// Gives an upload to whom the rules say, or, if not `really`, finds out whether that could be done.
+/// Gives an upload to whom the rules say, or, if not `really`, finds out whether that could be done. The file is closed before
+/// the answer: a writer's lock lasts as long as one descriptor of his file, and he may let go of it as soon as he knows.
 pub fn give_away(
     link: &SessionLink,
     giving: Option<&Giving>,
-    file: &OwnedFd,
+    file: OwnedFd,
     name: &[u8],
     really: bool,
 ) -> Result<(), Error> {
     let given = giving.ok_or_else(|| "no rule gives anything away".to_string());
-    let (done, group) = match given.and_then(|giving| giving.give(file, name, really)) {
+    let (done, group) = match given.and_then(|giving| giving.give(&file, name, really)) {
         Ok(Given::Done) => (true, None),
         Ok(Given::ByTheUser(group)) => (false, Some(group)),
         Err(why) => {
@@ -81,6 +82,7 @@ pub fn give_away(
             (false, None)
         }
     };
+    drop(file);
     link.send(&ToSession::Given { done, group })
 }
 
